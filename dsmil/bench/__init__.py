@@ -1,0 +1,1 @@
+"""Measured figures beside the limit of the same run: `dsmil bench [TOPIC...]`."""

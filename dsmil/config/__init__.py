@@ -1,0 +1,1 @@
+"""Configuration: files, drop-ins and environment into frozen settings, each value with its origin."""

@@ -1,0 +1,1 @@
+"""How a daemon lives: its loop, signals, notifications, logs, metrics and heartbeat."""

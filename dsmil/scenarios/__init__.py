@@ -1,0 +1,1 @@
+"""Seeded worlds that emit real formats with labels: the demo story, and worlds for tests."""

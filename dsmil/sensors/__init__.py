@@ -1,0 +1,1 @@
+"""The ugly outside in, events out: one source format per file, parsers pure, transports thin."""
