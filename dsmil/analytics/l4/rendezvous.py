@@ -1,0 +1,147 @@
+"""`ais.rendezvous`: two vessels that came from apart and lie together at sea.
+
+Within 500 m, both below 2 kn, for 10 minutes, after having been more than a mile apart, both outside port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from dsmil.analytics import nodes
+from dsmil.analytics.detector import NOTHING, Found, Seen
+from dsmil.analytics.l4.tracks import ANCHORED, STALE_S, Fix, Tracks
+from dsmil.analytics.sphere import haversine_nm, near_nm
+from dsmil.analytics.window import Table
+from dsmil.config.fusion import L4
+from dsmil.events.ais import Position
+
+NM_M = 1852.0
+CROWD_NM = 1.0
+CROWD_MIN = 3
+"""With so many others lying still within a mile it is an anchorage, not a meeting at sea."""
+PART_FACTOR = 2.0
+"""They have parted when they are twice the meeting distance apart (GPS and swing at anchor are below it)."""
+NEIGHBOURS_MAX = 32
+
+
+class Meeting(Struct):
+    """A pair within the meeting distance. `far_nm` is the most they were apart before it, `since` when it began
+    (-1: they are not together), `refs` its first reports."""
+
+    seen: float
+    far_nm: float = 0.0
+    since: float = -1.0
+    last: float = -1.0
+    told: bool = False
+    refs: tuple[str, ...] = ()
+
+
+class Rendezvous:
+    """Follows the pairs that are close."""
+
+    name = "ais.rendezvous"
+    device = 27
+    kinds = frozenset({"ais.position"})
+
+    def __init__(self, settings: L4, tracks: Tracks) -> None:
+        self._set = settings
+        self._tracks = tracks
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all pairs."""
+        self._pairs: Table[tuple[int, int], Meeting] = Table(
+            tuple[int, int], Meeting, count_max=self._set.pairs_max, idle_s=self._set.idle_s
+        )
+
+    def dump(self) -> bytes:
+        """All pairs."""
+        return self._pairs.dump()
+
+    def restore(self, data: bytes) -> None:
+        """Take over the pairs of `dump`."""
+        self._pairs.restore(data)
+
+    def observe(self, seen: Seen) -> Iterable[Found]:
+        """Compare a vessel with those close to it."""
+        at: Position = seen.payload
+        if not seen.timed or at.lat is None:
+            return NOTHING
+        fix = self._tracks.fix(at.mmsi)
+        if fix is None or fix.ts != seen.event.ts:
+            return NOTHING
+        out: list[Found] = []
+        watch_nm = self._set.apart_nm * 3.0
+        for count, (other, their) in enumerate(self._tracks.near(fix.lat, fix.lon, watch_nm)):
+            if count > NEIGHBOURS_MAX:
+                break
+            if other != at.mmsi and fix.ts - their.ts <= STALE_S:
+                found = self._pair((at.mmsi, fix), (other, their), seen)
+                if found is not None:
+                    out.append(found)
+        return out
+
+    def _pair(self, one: tuple[int, Fix], two: tuple[int, Fix], seen: Seen) -> Found | None:
+        (mmsi, fix), (other, their) = one, two
+        key = (min(mmsi, other), max(mmsi, other))
+        far = near_nm(fix.lat, fix.lon, their.lat, their.lon)
+        pair = self._pairs.touch(key, seen.event.ingest_ts)
+        meet_nm = self._set.meet_m / NM_M
+        if pair is None:
+            if far < self._set.apart_nm:
+                return None  # first met together: where they came from nobody knows
+            pair = Meeting(seen.event.ingest_ts)
+            self._pairs.put(key, pair)
+        if far > meet_nm * PART_FACTOR:
+            pair.far_nm = max(pair.far_nm, far) if pair.since < 0 else far
+            pair.since, pair.told, pair.refs = -1.0, False, ()
+            return None
+        still = fix.sog_kn < self._set.meet_kn and their.sog_kn < self._set.meet_kn
+        if far > meet_nm or not still:
+            if not pair.told and fix.ts - pair.last > STALE_S:
+                pair.since = -1.0
+            return None
+        if pair.since < 0:
+            pair.since, pair.refs = fix.ts, (fix.event_id, their.event_id)
+        pair.last = fix.ts
+        if pair.told or pair.far_nm < self._set.apart_nm or fix.ts - pair.since < self._set.meet_s:
+            return None
+        if self._in_port(fix) or self._in_port(their) or self._crowded(fix, key):
+            return None
+        pair.told = True
+        return self._found(key, (fix, their), pair)
+
+    def _found(self, key: tuple[int, int], fixes: tuple[Fix, Fix], pair: Meeting) -> Found:
+        fix, their = fixes
+        metres = haversine_nm(fix.lat, fix.lon, their.lat, their.lon) * NM_M
+        minutes = (fix.ts - pair.since) / 60.0
+        return Found(
+            decision="ais.rendezvous",
+            score=min(0.95, 0.7 + 0.25 * (1.0 - metres / self._set.meet_m)),
+            entities=(nodes.vessel(key[0]), nodes.vessel(key[1])),
+            explanation=f"Vessels {key[0]} and {key[1]} have lain within {metres:.0f} m of each other for "
+            f"{minutes:.0f} min at {fix.sog_kn:.1f} and {their.sog_kn:.1f} kn, outside port, after being "
+            f"{pair.far_nm:.1f} nm apart.",
+            refs=tuple(dict.fromkeys((*pair.refs, fix.event_id, their.event_id))),
+            ts=fix.ts,
+            since_ts=pair.since,
+            features={
+                "distance_m": round(metres, 0), "together_s": round(fix.ts - pair.since, 0),
+                "before_nm": round(pair.far_nm, 2), "lat": fix.lat, "lon": fix.lon,
+            },
+        )  # fmt: skip
+
+    def _in_port(self, fix: Fix) -> bool:
+        return fix.nav_status in ANCHORED or any(
+            near_nm(fix.lat, fix.lon, lat, lon) <= radius for lat, lon, radius in self._set.ports
+        )
+
+    def _crowded(self, fix: Fix, pair: tuple[int, int]) -> bool:
+        others = 0
+        for mmsi, their in self._tracks.near(fix.lat, fix.lon, CROWD_NM):
+            others += mmsi not in pair and their.sog_kn < self._set.meet_kn
+            if others >= CROWD_MIN:
+                return True
+        return False
