@@ -30,6 +30,7 @@ MORE_PUBLIC_NAMES = {
     "events/soc.py": "one payload family: the Phase 4 form is made of these records",
     "events/enums.py": "the closed vocabularies stand together",
     "events/envelope.py": "the envelope, its bounds and its four verbs",
+    "query/tree.py": "one node a form of the language",
     "fabric/topology.py": "one table and the questions asked of it",
 }
 """The ratchet: files over a bound, each with its reason. It may shrink, never grow without one."""

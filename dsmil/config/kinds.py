@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import inspect as known
 
 _BOOLS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
@@ -27,6 +28,28 @@ def literal(text: str, kind: Any) -> Any:
     if any(isinstance(option, known.BoolType) for option in options):
         return _BOOLS.get(text.strip().lower(), text)
     return text
+
+
+def to_toml(value: Any) -> str:
+    """A value as it is written in dsmil.toml."""
+    plain = msgspec.to_builtins(value, enc_hook=lambda other: str(other) if isinstance(other, Path) else other)
+    match plain:
+        case bool():
+            return str(plain).lower()
+        case str():
+            return msgspec.json.encode(plain).decode()  # a TOML basic string has JSON's escapes
+        case dict():
+            return (
+                "{ " + ", ".join(f"{key} = {to_toml(item)}" for key, item in plain.items()) + " }"
+                if plain
+                else "{}"
+            )
+        case list() | tuple():
+            return "[" + ", ".join(to_toml(item) for item in plain) + "]"
+        case None:
+            return '""'
+        case _:
+            return str(plain)
 
 
 def allowed_of(kind: Any) -> str:

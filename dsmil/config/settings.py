@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from dsmil.config.detectors import L3, L3Ais, L3Net, L3Rf, L3Source
+from dsmil.config.fusion import L4
 from dsmil.config.places import Log, Paths, Redis
+from dsmil.config.soc import L8, SocRouter
+from dsmil.config.sources import AisPlayback, NetParser, RfIngest
+from dsmil.config.stores import Audit, Hot
+from dsmil.config.streams import Streams
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -16,6 +22,20 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     paths: Paths = field(default_factory=Paths)
     log: Log = field(default_factory=Log)
     redis: Redis = field(default_factory=Redis)
+    streams: Streams = field(default_factory=Streams)
+    hot: Hot = field(default_factory=Hot)
+    audit: Audit = field(default_factory=Audit)
+    rf_ingest: RfIngest = field(default_factory=RfIngest)
+    ais_playback: AisPlayback = field(default_factory=AisPlayback)
+    net_parser: NetParser = field(default_factory=NetParser)
+    l3: L3 = field(default_factory=L3)
+    l3_ais: L3Ais = field(default_factory=L3Ais)
+    l3_net: L3Net = field(default_factory=L3Net)
+    l3_rf: L3Rf = field(default_factory=L3Rf)
+    l3_source: L3Source = field(default_factory=L3Source)
+    l4: L4 = field(default_factory=L4)
+    soc_router: SocRouter = field(default_factory=SocRouter)
+    l8: L8 = field(default_factory=L8)
 
 
 ALIASES: dict[str, tuple[str, str]] = {
@@ -25,5 +45,8 @@ ALIASES: dict[str, tuple[str, str]] = {
     "REDIS_URL": ("redis", "url"),
     "POLL_TIMEOUT": ("redis", "block_ms"),
     "LOG_LEVEL": ("log", "level"),
+    "BATCH_SIZE": ("soc_router", "batch"),
+    "SHRINK_URL": ("soc_router", "shrink_url"),
+    "SHRINK_POLL_INTERVAL": ("soc_router", "shrink_poll_s"),
 }
 """The documented variables of the original design, and the keys they set (surface)."""

@@ -43,8 +43,9 @@ class RawRecord(Struct, frozen=True, omit_defaults=True):
     text: Annotated[str, Meta(max_length=TEXT_MAX)] | None = None
 
 
-class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that became true, and where we have it from. Field meanings: contract 2."""
+class Event(Struct, frozen=True, kw_only=True):
+    """One thing that became true, and where we have it from. Field meanings: contract 2. Every field is written,
+    so that whoever reads a stream with `redis-cli` or another language need not know our defaults."""
 
     event_id: Id
     ts: Ts

@@ -80,7 +80,7 @@ def _network(folder: Path, rng: Random, start_ts: float) -> tuple[tuple[Path, ..
     for number in range(60):
         machine = machines[number % len(machines)]
         port = machine.ports[number % len(machine.ports)]
-        ends = (f"{network.SUBNET}.{10 + (number * 7) % 12}", f"{network.SUBNET}.{machine.last}", port)
+        ends = (f"{network.SUBNET}.{100 + number % 5}", f"{network.SUBNET}.{machine.last}", port)
         name = {22: "SSH", 80: "HTTP", 443: "TLS"}[port]
         rows.append((start_ts + FLOWS_S + number * 20.0, ends, name, None))
     visitor = f"{network.SUBNET}.11"

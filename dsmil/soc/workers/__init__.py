@@ -1,1 +1,1 @@
-"""The Layer 8 workers, devices 51 and 53 to 58: each adds flags and may only raise severity."""
+"""Layer 8: one worker a device, each a pure function from a SOC event to a finding; `merge` runs them all."""

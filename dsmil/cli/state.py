@@ -1,0 +1,214 @@
+"""Asking how a suite fares: status, doctor, devices, metrics.
+
+A command that shows trouble also exits non-zero, so that scripts need not read what people do.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from dsmil.cli import readings
+from dsmil.cli.place import dir_option, redis_of, settings_of
+from dsmil.cli.show import age, emit, json_option, table
+from dsmil.clock import SYSTEM
+from dsmil.errors import DsmilError, Unavailable
+from dsmil.events import devices as registry
+from dsmil.runtime import logs
+from dsmil.runtime.health import State
+
+STATUS_AGE_S_MAX = 120.0
+"""A device_status row older than this says nothing any more; daemons refresh theirs each 10 to 30 s."""
+
+
+@click.command()
+@dir_option
+@json_option
+def status(directory: Path | None, as_json: bool) -> None:
+    """One screen: daemons, streams, sources. Exit 1 when a daemon is down or degraded."""
+    settings = settings_of(directory)
+    now = SYSTEM.now()
+    with redis_of(settings) as client:
+        streams = readings.streams(client, now)
+        daemons = readings.daemons(client, now, streams)
+        sources = readings.sources(client)
+        info: Any = client.info()
+        losses = int(client.llen("dsmil:loss"))
+    healthy = all(row.state in (State.READY, State.DRAINING) for row in daemons)
+    dead = next(row.length for row in streams if row.stream == "DEAD_LETTER")
+    if as_json:
+        emit(
+            {
+                "healthy": healthy,
+                "redis": {"address": settings.redis.shown(), "version": info["redis_version"],
+                          "memory_bytes": info["used_memory"]},
+                "daemons": [_daemon_json(row) for row in daemons],
+                "streams": [row for row in streams if row.added],
+                "sources": sources,
+                "dead_letters": dead,
+                "losses_waiting": losses,
+            }
+        )  # fmt: skip
+    else:
+        _status_text(daemons, streams, sources, now)
+        click.echo(
+            f"\nRedis {info['redis_version']} at {settings.redis.shown()}, {info['used_memory'] / 1e6:.1f} MB; "
+            f"dead letters {dead}; losses waiting to be recorded {losses}"
+        )
+    if not healthy:
+        sys.exit(1)
+
+
+def _daemon_json(row: readings.DaemonReading) -> dict[str, Any]:
+    beat = row.beat
+    return {
+        "daemon": row.daemon,
+        "state": row.state,
+        "age_s": row.age_s,
+        "lag_s": row.lag_s,
+        "pid": beat.pid if beat else None,
+        "since": beat.since if beat else None,
+        "error": beat.error if beat else None,
+        "stats": beat.stats if beat else {},
+    }
+
+
+def _status_text(
+    daemons: list[readings.DaemonReading], streams: list[readings.StreamReading], sources: list[Any], now: float
+) -> None:
+    table(
+        ("daemon", "state", "heard", "up", "lag", "error"),
+        [
+            (row.daemon, row.state, age(row.age_s), age(now - row.beat.since) if row.beat else "-",
+             age(row.lag_s), _trouble(row))
+            for row in daemons
+        ],
+    )  # fmt: skip
+    click.echo()
+    table(
+        ("stream", "length", "added", "pending", "lag"),
+        [(row.stream, row.length, row.added, row.pending, age(row.lag_s)) for row in streams if row.added],
+    )
+    if sources:
+        click.echo()
+        table(
+            ("source", "received", "accepted", "rejected", "last data", "error"),
+            [
+                (row.source, row.received, row.accepted, sum(row.rejected.values()),
+                 age(now - row.last_data_ts) if row.last_data_ts else "-", row.last_error)
+                for row in sources
+            ],
+        )  # fmt: skip
+
+
+def _trouble(row: readings.DaemonReading) -> Any:
+    if row.beat is None:
+        return "no heartbeat: is it running?"
+    return row.beat.error or row.beat.stats.get("source_errors") or None
+
+
+@click.command()
+@dir_option
+@click.option("--fix", is_flag=True, help="Mend what can be mended safely.")
+@json_option
+def doctor(directory: Path | None, fix: bool, as_json: bool) -> None:
+    """Look for what is wrong, each finding with its mend. Exit 1 when something fails."""
+    from dsmil.cli.doctor import examine
+
+    findings = examine(directory, fix=fix)
+    if as_json:
+        emit(findings)
+    else:
+        table(
+            ("check", "verdict", "what", "mend"),
+            [(row.check, row.verdict, row.said, row.mend or None) for row in findings],
+        )
+    if any(row.verdict == "fail" for row in findings):
+        sys.exit(1)
+
+
+@click.command()
+@dir_option
+@click.option("-l", "--layer", type=click.IntRange(0, 9), default=None, help="Only the devices of layer 0 to 9.")
+@json_option
+def devices(directory: Path | None, layer: int | None, as_json: bool) -> None:
+    """The registry of all 104 devices, with the state of those that a daemon speaks for."""
+    rows = registry.DEVICES if layer is None else registry.of_layer(layer)
+    states = _device_states(directory)
+    if as_json:
+        emit([msgspec.to_builtins(row) | {"status": states.get(row.id)} for row in rows])
+        return
+    table(
+        ("ID", "Token", "Layer", "Name", "Status", "Note"),
+        [
+            (row.id, f"0x{row.tokens[0]:04X}", row.layer, row.name, states.get(row.id), row.note or None)
+            for row in rows
+        ],
+    )
+
+
+def _device_states(directory: Path | None) -> dict[int, str]:
+    """ONLINE, BUSY, ERROR or OFFLINE: a daemon's own device by its heartbeat, others by the hot database.
+
+    Nothing where no suite can be reached.
+    """
+    from dsmil.fabric.topology import BY_NAME
+
+    words = {State.READY: "ONLINE", State.DRAINING: "BUSY", State.STARTING: "BUSY", State.DEGRADED: "ERROR"}
+    try:
+        settings = settings_of(directory)
+        with redis_of(settings) as client:
+            found = readings.daemons(client, SYSTEM.now())
+    except Unavailable as error:
+        if directory is not None:
+            raise
+        click.echo(f"status unknown: {logs.printable(str(error))}", err=True)
+        return {}
+    states = _hot_states(settings.paths.hot_db)
+    return states | {BY_NAME[row.daemon].device: words.get(row.state, "OFFLINE") for row in found}
+
+
+def _hot_states(path: Path) -> dict[int, str]:
+    import sqlite3
+
+    from dsmil.store.sqlite import connect_readonly
+
+    fresh = SYSTEM.now() - STATUS_AGE_S_MAX
+    try:
+        with closing(connect_readonly(path)) as hot:
+            rows = hot.execute("SELECT device_id, status, last_heartbeat FROM device_status").fetchall()
+    except (sqlite3.Error, DsmilError, OSError):  # the hot database is a cache: it may be away
+        return {}
+    return {int(device): str(state) if (seen or 0) >= fresh else "OFFLINE" for device, state, seen in rows}
+
+
+@click.command()
+@dir_option
+@json_option
+def metrics(directory: Path | None, as_json: bool) -> None:
+    """Prometheus text of all daemons, streams and groups, from one look at Redis."""
+    from dsmil.cli.exporter import text
+
+    settings = settings_of(directory)
+    with redis_of(settings) as client:
+        body = text(client, SYSTEM.now())
+    if not as_json:
+        click.echo(body, nl=False)
+        return
+    from prometheus_client.parser import text_string_to_metric_families
+
+    emit(
+        [
+            {"name": sample.name, "labels": sample.labels, "value": sample.value}
+            for family in text_string_to_metric_families(body)
+            for sample in family.samples
+        ]
+    )
+
+
+COMMANDS = (status, doctor, devices, metrics)

@@ -1,0 +1,81 @@
+"""Packed commands of the hot path: XADD with a fixed prefix, and a batch's outputs and acknowledgements in one.
+
+`Commit` is the promise of exactly-once effects between streams: outputs, XACKs and the journal row of a batch
+take effect together or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from msgspec import Struct
+
+from dsmil.events.enums import StreamName
+from dsmil.events.envelope import FIELD
+from dsmil.fabric.entry import Output
+from dsmil.fabric.topology import CREATED_BY_PROJECTOR
+from dsmil.fabric.wire import EXEC, MULTI, Command, pack
+
+
+@lru_cache(maxsize=64)
+def _prefix(stream: StreamName) -> bytes:
+    # Never MAXLEN: trimming is the janitor's. Graph ids are dense, and only the projector makes that stream.
+    words: Command = ("XADD", stream.value, "*", FIELD)
+    if stream in CREATED_BY_PROJECTOR:
+        words = ("XADD", stream.value, "NOMKSTREAM", "0-*", FIELD)
+    body = pack(words)
+    return b"*%d%b" % (len(words) + 1, body[body.index(b"\r\n") :])
+
+
+def xadd(stream: StreamName, data: bytes) -> bytes:
+    """One packed XADD of an encoded event."""
+    return b"%b$%d\r\n%b\r\n" % (_prefix(stream), len(data), data)
+
+
+class Commit(Struct):
+    """What one handled part of a batch does to Redis, atomically.
+
+    `acks` are the ids per stream it settles, `row` its journal row, `cleared` the failure counts it ends.
+    """
+
+    acks: dict[StreamName, list[str]]
+    outputs: Sequence[Output] = ()
+    row: bytes | None = None
+    cleared: tuple[str, ...] = ()
+
+    def probe(self) -> tuple[StreamName, str]:
+        """One entry whose being pending tells that this was not carried out."""
+        stream, ids = next(iter(self.acks.items()))
+        return stream, ids[0]
+
+    def targets(self) -> list[StreamName]:
+        """The streams it publishes to."""
+        return list(dict.fromkeys(output.stream for output in self.outputs))
+
+    def packed(self, group: str) -> tuple[bytes, int]:
+        """The bytes of the transaction, and how many replies it brings."""
+        frames = [MULTI]
+        frames += [xadd(output.stream, output.data) for output in self.outputs]
+        frames += [pack(command) for command in self._commands(group)]
+        frames.append(EXEC)
+        return b"".join(frames), len(frames)
+
+    def _commands(self, group: str) -> list[Command]:
+        commands: list[Command] = [("XLEN", stream.value) for stream in self.targets()]
+        commands += [("XACK", stream.value, group, *ids) for stream, ids in self.acks.items()]
+        if self.row is not None:
+            commands.append(("RPUSH", journal_key(group), self.row))
+        if self.cleared:
+            commands.append(("HDEL", failures_key(group), *self.cleared))
+        return commands
+
+
+def journal_key(group: str) -> str:
+    """The list of a stateful group's handled batches."""
+    return f"dsmil:journal:{group}"
+
+
+def failures_key(group: str) -> str:
+    """The hash of failures per entry, counted apart from deliveries."""
+    return f"dsmil:fail:{group}"

@@ -1,0 +1,143 @@
+"""Log lines: an event name with keys, JSON for machines and one readable line for a terminal.
+
+Hand-written because importing structlog costs a daemon 0.2 s and pulls in asyncio and rich, which is most of the
+time a restart may take; its face (`log.info("event", key=value)`, `bind`) is kept.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any, Literal, TextIO
+
+import msgspec
+
+from dsmil.clock import SYSTEM, Clock
+
+LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
+VALUE_CHARS_MAX = 4096
+"""A longer value is cut: a log line is no place for a payload."""
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+"""C0 and C1 controls (escape sequences begin there), line separators, invisible and turning characters."""
+
+
+class _Sink:
+    """Where lines go. One per process: a daemon has one log."""
+
+    stream: TextIO | None = None
+    daemon = "dsmil"
+    level = LEVELS["INFO"]
+    human = False
+    clock: Clock = SYSTEM
+
+
+def setup(
+    daemon: str,
+    level: str = "INFO",
+    *,
+    stream: TextIO | None = None,
+    form: Literal["auto", "json", "human"] = "auto",
+    clock: Clock = SYSTEM,
+) -> None:
+    """Send this process's log to `stream` (stderr). `auto` is human on a terminal, else JSON lines."""
+    _Sink.stream = stream
+    _Sink.daemon = daemon
+    _Sink.level = LEVELS[level]
+    _Sink.human = form == "human" or (form == "auto" and (stream or sys.stderr).isatty())
+    _Sink.clock = clock
+
+
+def relevel(level: str) -> None:
+    """Change the least severe line that is written; all else stays."""
+    _Sink.level = LEVELS[level]
+
+
+def printable(text: str) -> str:
+    """`text` with every character that could move a cursor, recolour or reorder a line made U+FFFD."""
+    return _UNPRINTABLE.sub("\ufffd", text)
+
+
+class Logger:
+    """Writes lines that carry its keys."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, **keys: Any) -> None:
+        self._keys = keys
+
+    def bind(self, **keys: Any) -> Logger:
+        """A logger with more keys."""
+        return Logger(**{**self._keys, **keys})
+
+    def debug(self, event: str, /, **keys: Any) -> None:
+        """For whoever hunts a fault."""
+        self._write("DEBUG", event, keys)
+
+    def info(self, event: str, /, **keys: Any) -> None:
+        """What normally happens."""
+        self._write("INFO", event, keys)
+
+    def warning(self, event: str, /, **keys: Any) -> None:
+        """Something is amiss, and handled."""
+        self._write("WARNING", event, keys)
+
+    def error(self, event: str, /, **keys: Any) -> None:
+        """Somebody has to look."""
+        self._write("ERROR", event, keys)
+
+    def _write(self, level: str, event: str, keys: dict[str, Any]) -> None:
+        if LEVELS[level] < _Sink.level:
+            return
+        fields = {key: _clean(value) for key, value in {**self._keys, **keys}.items()}
+        line = (_human if _Sink.human else _json)(level, event, fields)
+        try:
+            out = _Sink.stream or sys.stderr
+            out.write(line + "\n")
+            out.flush()
+        except (OSError, ValueError):  # a log whose reader is gone must not stop the work
+            return
+
+
+def get(name: str = "", **keys: Any) -> Logger:
+    """A logger; `name` says which part of the daemon speaks."""
+    return Logger(part=name, **keys) if name else Logger(**keys)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        text = printable(value)
+        return text if len(text) <= VALUE_CHARS_MAX else text[:VALUE_CHARS_MAX] + "…"
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, bool | int | None):
+        return value
+    if isinstance(value, dict):
+        return {_clean(str(key)): _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean(item) for item in value]
+    return _clean(str(value))
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(_Sink.clock.now(), UTC)
+
+
+def _json(level: str, event: str, fields: dict[str, Any]) -> str:
+    stamp = _now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    line = {"ts": stamp, "level": level.lower(), "daemon": _Sink.daemon, "event": event, **fields}
+    return msgspec.json.encode(line).decode()
+
+
+def _human(level: str, event: str, fields: dict[str, Any]) -> str:
+    words = " ".join(f"{key}={_shown(value)}" for key, value in fields.items() if value is not None)
+    return f"{_now():%H:%M:%S}Z {level.lower():7} {_Sink.daemon:12} {event:20} {words}".rstrip()
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return value if re.fullmatch(r"[\w./:@%+-]+", value) else f'"{value}"'
+    return str(value) if isinstance(value, bool | int | float) else msgspec.json.encode(value).decode()

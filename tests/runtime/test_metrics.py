@@ -1,0 +1,41 @@
+"""A daemon's metrics are one Prometheus text, and several texts merge into one valid text."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from dsmil.runtime.metrics import Metrics, merge
+
+
+def values(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_series_carry_the_daemon_and_their_labels() -> None:
+    metrics = Metrics("l3")
+    metrics.counter("dsmil_layer_events_total", "Events", layer="3", type="decision").inc(2)
+    metrics.counter("dsmil_layer_events_total", "Events", layer="3", type="decision").inc()
+    metrics.gauge("dsmil_db_size_bytes", "Size").set(7)
+    metrics.histogram("dsmil_device_latency_seconds", "Latency", (0.1, 1.0)).observe(0.5)
+    found = values(metrics.text())
+    labels = (("daemon", "l3"), ("layer", "3"), ("type", "decision"))
+    assert found["dsmil_layer_events_total", labels] == 3
+    assert found["dsmil_db_size_bytes", (("daemon", "l3"),)] == 7
+    assert found["dsmil_device_latency_seconds_count", (("daemon", "l3"),)] == 1
+
+
+def test_merged_texts_keep_all_series_under_one_head() -> None:
+    texts = []
+    for name in ("l3", "l4"):
+        metrics = Metrics(name)
+        metrics.counter("dsmil_layer_events_total", "Events", layer="3").inc()
+        metrics.histogram("dsmil_device_latency_seconds", "Latency", (1.0,)).observe(0.5)
+        texts.append(metrics.text())
+    merged = merge(texts)
+    assert merged.count("# TYPE dsmil_layer_events_total counter") == 1
+    assert values(merged) == values(texts[0]) | values(texts[1])
+    assert merge([]) == ""
