@@ -34,7 +34,7 @@ from dsmil.store.loss import LossLog, LossRow
 
 NAME = "drainer"
 BATCH = 1000
-"""Entries of a stream at a time: one sync of the disk for each; 1000 drain a backlog 1.5 times as fast as 500."""
+"""Entries of a stream at a time: one sync of the disk for each. About a tenth less CPU an entry than 500."""
 AHEAD_S_MAX = 60.0
 """An entry id further in the future pins all later ids of its stream: a wrong clock, or somebody's own id."""
 LOSSES_AT_A_TIME = 500

@@ -137,10 +137,11 @@ def _files(site: _Site) -> list[Source]:
 
 
 def _file_source(site: _Site, family: str, supply: Supply, *, speed: str | None = None) -> Source:
-    """Files of the command line go at its `speed`, dropped ones at the configured one. Only the daemon that is
-    configured with one plays under the operators' shared pointer."""
+    """Files of the command line go at its `speed`, dropped ones at the configured one. One of them plays under
+    the operators' shared pointer: two recordings at once would pull it to and fro."""
     setting, settings, player = site.setting, site.settings, None
-    shared = SharedPointer(site.wire.call) if setting.speed is not None else None
+    leads = isinstance(supply, PathSupply) or not site.asked.files
+    shared = SharedPointer(site.wire.call) if setting.speed is not None and leads else None
     wanted = speed or (setting.speed(settings) if setting.speed is not None else None)
     if wanted is not None:
         player = Player(speed=parse_speed(wanted), clock=SYSTEM, pointer=shared)
