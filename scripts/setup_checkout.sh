@@ -44,6 +44,10 @@ install_missing() {
     say "apt-get could not install ${missing[*]}; its own words stand above"
     exit 1
   fi
+  # ... nor at the next boot, since it was only brought in for its program.
+  if [[ " ${missing[*]} " == *" redis-server "* ]] && command -v systemctl >/dev/null; then
+    "${sudo[@]}" systemctl disable redis-server >/dev/null 2>&1 || true
+  fi
 }
 
 check_python() {

@@ -25,7 +25,7 @@ from dsmil.cli.show import emit, json_option, table
               help="Redis append-only file: synced each second, or at every write.")  # fmt: skip
 @json_option
 def bench(
-    topics: tuple[str, ...], runs: int, events: int, profile: Literal["fast", "durable"], as_json: bool
+    *, topics: tuple[str, ...], runs: int, events: int, profile: Literal["fast", "durable"], as_json: bool
 ) -> None:
     """Measure TOPICS: streams router drainer l3 l4 decode chain (all).
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from dsmil.clock import SYSTEM, Clock
+from dsmil.config.places import BLOCK_S_MAX
 from dsmil.config.streams import Streams
 from dsmil.errors import Unavailable
 from dsmil.events.enums import StreamName
@@ -35,8 +36,6 @@ from dsmil.fabric.wire import Wire, WireError
 
 __all__ = ["Consumer", "Entry", "Handler", "Output"]
 
-BLOCK_S_MAX = 2.0
-"""Longest wait for entries: a stop signal and the watchdog wait no longer."""
 CHECK_S = 5.0
 """Between two looks at the identity of the streams, and for streams that did not exist yet."""
 REPLAY_S = 1.0
@@ -74,25 +73,20 @@ class Consumer:
         self._gate = Gate(self._settings.cap_of)
         self._outbox = Outbox(wire, group=group, gate=self._gate, clock=clock, on_loss=on_loss)
         self._feed = Feed(wire, group=group, name=name or f"{group}-0", streams=streams, batch=self._batch)
-        self._retry = Retry(self._feed, self._outbox, group=group, attempts=self._settings.attempts, clock=clock)
-        self._on_bad = on_bad
-        self._journal: Journal | None = None
-        if checkpoint is not None:
-            stateful = cast(Stateful, handler)
-            self._journal = Journal(
-                wire, stateful, checkpoint, group=group, streams=streams, lose=self._outbox.lose, clock=clock
-            )
+        self._retry = Retry(
+            self._feed, self._outbox, group=group, settings=self._settings, clock=clock, on_bad=on_bad
+        )
+        self._journal = None if checkpoint is None else Journal(
+            wire, cast(Stateful, handler), checkpoint,
+            group=group, streams=streams, lose=self._outbox.lose, clock=clock,
+        )  # fmt: skip
         self._watch = Watch(group=group, clock=clock, lose=self._outbox.lose, seen=seen or {})
         self._inbox: deque[Part] = deque()
         self._unfit: deque[Batch] = deque()
         self._fit = False
-        self._own = True
-        self._count_start = True
-        self._backlog = False
-        self._stopping = False
-        self._next_check = 0.0
-        self._next_claim = 0.0
-        self._lag_s = 0.0
+        self._own = self._count_start = True
+        self._backlog = self._stopping = False
+        self._next_check = self._next_claim = self._lag_s = 0.0
         self._counts = {"processed": 0, "failed": 0, "claimed": 0, "outages": 0}
 
     def step(self, timeout_s: float) -> int:
@@ -100,29 +94,22 @@ class Consumer:
         away, or the handler said so; nothing is lost by calling again later."""
         try:
             return self._step(min(timeout_s, BLOCK_S_MAX))
-        except Unavailable:
+        except (Unavailable, WireError) as error:
             self._fit = False
             self._counts["outages"] += 1
             self._outbox.abandon()
-            raise
-        except WireError as error:
-            if not lost_group(error):
+            if not lost_group(error):  # a lost group is made again by the next step
                 raise
-            self._fit = False  # the next step makes the group again
-            self._outbox.abandon()
             return 0
 
     def drain(self) -> None:
         """Finish what is in hand and save a last checkpoint. What cannot be finished stays pending."""
         self._stopping = True
         try:
-            while self._fit and not self._replaying and (self._inbox or self._outbox.flying):
-                if not self._inbox:
-                    self._collect()
-                    continue
-                if self._inbox[0].careful or not self._handle(self._inbox.popleft()):
-                    break
             self._collect()
+            while self._fit and not self._replaying and self._inbox and not self._inbox[0].careful:
+                self._handle(self._inbox.popleft())
+                self._collect()
             if self._journal is not None and self._fit:
                 self._journal.save()
             self._outbox.report()
@@ -159,11 +146,10 @@ class Consumer:
         self._outbox.collect()
         self._inbox.clear()
         self._unfit.clear()
-        self._backlog = False
         self._outbox.look()
         self._outbox.settle(self._look())
         self._outbox.load_failures()
-        self._own = self._fit = True
+        self._own, self._fit, self._backlog = True, True, False
 
     def _look(self) -> dict[StreamName, Place]:
         """Make what is missing and see whether Redis has lost something."""
@@ -206,10 +192,9 @@ class Consumer:
     def _room(self, timeout_s: float) -> bool:
         """Whether the streams we write to have room; waits a little where they have not."""
         self._collect()
-        if self._gate.look(self._wire):
-            return True
-        self._clock.sleep(min(timeout_s, SLICE_S))
-        return False
+        if not self._gate.look(self._wire):
+            self._clock.sleep(min(timeout_s, SLICE_S))
+        return not self._gate.full
 
     def _next(self, timeout_s: float) -> Part | None:
         if not self._inbox:
@@ -235,9 +220,7 @@ class Consumer:
         held = self._feed.pending(count_start=self._count_start)
         if held is None:
             self._own = self._count_start = False
-        elif held.alone and held.deliveries >= self._settings.crash_deliveries and held.batch.entries:
-            self._retry.bury(held.batch.entries[0], f"the process died {held.deliveries} times over it")
-        else:
+        elif not self._retry.given_up(held):
             self._keep(held.batch, whole=False)
             self._bury_unfit()
 
@@ -295,10 +278,9 @@ class Consumer:
         return self._backlog and self._fit and not (self._own or self._inbox or self._stopping)
 
     def _commit(self, part: Part, outputs: Sequence[Output]) -> None:
-        acks: dict[StreamName, list[str]] = {}
-        for entry in part.entries:
-            acks.setdefault(entry.stream, []).append(entry.id)
-        commit = Commit(acks, outputs)
+        entries = part.entries
+        streams = {entry.stream for entry in entries}
+        commit = Commit({s: [entry.id for entry in entries if entry.stream is s] for s in streams}, outputs)
         if self._journal is not None:
             commit.row = self._journal.row(part.entries, whole=part.whole)
         if self._outbox.failures:
@@ -313,11 +295,5 @@ class Consumer:
     def _bury_unfit(self) -> None:
         while self._unfit:
             self._collect()
-            batch = self._unfit[0]
-            if self._on_bad is not None and batch.bad:
-                self._on_bad(batch.bad)
-                for bad in batch.bad:
-                    self._outbox.acknowledge(bad.stream, bad.id)
-                batch.bad = []
-            self._retry.unfit(batch)
+            self._retry.unfit(self._unfit[0])
             self._unfit.popleft()

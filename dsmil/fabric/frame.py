@@ -6,8 +6,7 @@ take effect together or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -18,7 +17,6 @@ from dsmil.fabric.topology import CREATED_BY_PROJECTOR
 from dsmil.fabric.wire import EXEC, MULTI, Command, pack
 
 
-@lru_cache(maxsize=64)
 def _prefix(stream: StreamName) -> bytes:
     # Never MAXLEN: trimming is the janitor's. Graph ids are dense, and only the projector makes that stream.
     words: Command = ("XADD", stream.value, "*", FIELD)
@@ -28,41 +26,45 @@ def _prefix(stream: StreamName) -> bytes:
     return b"*%d%b" % (len(words) + 1, body[body.index(b"\r\n") :])
 
 
-def xadd(stream: StreamName, data: bytes) -> bytes:
-    """One packed XADD of an encoded event."""
-    return b"%b$%d\r\n%b\r\n" % (_prefix(stream), len(data), data)
+_PREFIXES = {stream: _prefix(stream) for stream in StreamName}
+
+
+def xadds(outputs: Iterable[tuple[StreamName, bytes]]) -> list[bytes]:
+    """One packed XADD for each encoded event and its stream."""
+    return [b"%b$%d\r\n%b\r\n" % (_PREFIXES[stream], len(data), data) for stream, data in outputs]
 
 
 class Commit(Struct):
     """What one handled part of a batch does to Redis, atomically.
 
-    `acks` are the ids per stream it settles, `row` its journal row, `cleared` the failure counts it ends.
+    `acks` are the ids per stream it settles, `row` its journal row, `cleared` the
+    failure counts it ends; `targets` are the streams it publishes to.
     """
 
     acks: dict[StreamName, list[str]]
     outputs: Sequence[Output] = ()
     row: bytes | None = None
     cleared: tuple[str, ...] = ()
+    targets: tuple[StreamName, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.targets = tuple({output.stream for output in self.outputs})
 
     def probe(self) -> tuple[StreamName, str]:
         """One entry whose being pending tells that this was not carried out."""
         stream, ids = next(iter(self.acks.items()))
         return stream, ids[0]
 
-    def targets(self) -> list[StreamName]:
-        """The streams it publishes to."""
-        return list(dict.fromkeys(output.stream for output in self.outputs))
-
     def packed(self, group: str) -> tuple[bytes, int]:
         """The bytes of the transaction, and how many replies it brings."""
         frames = [MULTI]
-        frames += [xadd(output.stream, output.data) for output in self.outputs]
+        frames += xadds((output.stream, output.data) for output in self.outputs)
         frames += [pack(command) for command in self._commands(group)]
         frames.append(EXEC)
         return b"".join(frames), len(frames)
 
     def _commands(self, group: str) -> list[Command]:
-        commands: list[Command] = [("XLEN", stream.value) for stream in self.targets()]
+        commands: list[Command] = [("XLEN", stream.value) for stream in self.targets]
         commands += [("XACK", stream.value, group, *ids) for stream, ids in self.acks.items()]
         if self.row is not None:
             commands.append(("RPUSH", journal_key(group), self.row))

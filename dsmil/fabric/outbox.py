@@ -78,9 +78,11 @@ class Outbox:
         flight = self._flight
         if flight is None:
             return False, None
-        replies = self._wire.receive(flight.replies + flight.ahead)
-        if flight.commit is not None:
-            self._carried_out(flight.commit, outcome(replies[: flight.replies]))
+        if flight.commit is None:
+            replies = self._wire.receive(1)
+        else:
+            replies = self._wire.receive(2 + flight.ahead, queued=flight.replies - 2)
+            self._carried_out(flight.commit, outcome(replies[: len(replies) - flight.ahead]))
         self._flight = None
         return flight.ahead, replies[-1]
 
@@ -103,7 +105,8 @@ class Outbox:
                     f"write to stream {stream}: the key holds something else",
                     hint=f"redis-cli RENAME {stream} old",
                 )
-            checked(reply)
+            if isinstance(reply, WireError) and reply.away:
+                checked(reply)
 
     def settle(self, places: Mapping[StreamName, Place]) -> None:
         """Find out what became of unknown commits, and send again those that were not carried out."""
@@ -117,7 +120,7 @@ class Outbox:
             if held or (stream in places and places[stream].created):
                 packed, replies = commit.packed(self._group)
                 self._wire.send(packed)
-                self._carried_out(commit, outcome(self._wire.receive(replies)))
+                self._carried_out(commit, outcome(self._wire.receive(2, queued=replies - 2)))
             else:
                 self.published += len(commit.outputs)
             del self._unsettled[0]
@@ -170,18 +173,21 @@ class Outbox:
             self._losses.clear()
 
     def _carried_out(self, commit: Commit, answers: list[object]) -> None:
-        count, targets = len(commit.outputs), commit.targets()
-        for output, answer in zip(commit.outputs, answers, strict=False):
-            if isinstance(answer, WireError):
-                self._refused(output, answer)
-            elif answer is None:
-                self.unrouted += 1
+        count, targets = len(commit.outputs), commit.targets
+        if count and set(map(type, answers[:count])) != {bytes}:
+            self._not_added(commit, answers)
         for stream, length in zip(targets, answers[count:], strict=False):
             self._gate.note(stream, length)
         acked = answers[count + len(targets) :]
         for ids, number in zip(commit.acks.values(), acked, strict=False):
             self.missed_acks += len(ids) - number if isinstance(number, int) else 0
         self.published += count
+
+    def _not_added(self, commit: Commit, answers: list[object]) -> None:
+        for output, answer in zip(commit.outputs, answers, strict=False):
+            if isinstance(answer, WireError):
+                self._refused(output, answer)
+            self.unrouted += answer is None
 
     def _refused(self, output: Output, answer: WireError) -> None:
         self._flight = None
@@ -197,9 +203,9 @@ class Outbox:
     def _kill_former(self) -> None:
         """Make sure that the former connection carries out nothing late. Its id may by now be another's after a
         restart of Redis, so its name is asked first."""
-        mine = cast(bytes | None, self._wire.call("CLIENT", "GETNAME"))
-        if not self._client_id or self._client_id == self._wire.client_id or not mine:
+        self._wire.call("PING")
+        if self._client_id in (0, self._wire.client_id):
             return
         found = self._wire.pipeline([("CLIENT", "LIST", "ID", self._client_id)])[0]
-        if isinstance(found, bytes) and b" name=%b " % mine in found:
+        if isinstance(found, bytes) and b" name=%b " % self._wire.name.encode() in found:
             self._wire.pipeline([("CLIENT", "KILL", "ID", self._client_id)])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from dsmil.errors import Unavailable
 from dsmil.events.enums import StreamName
-from dsmil.fabric.frame import xadd
+from dsmil.fabric.frame import xadds
 from dsmil.fabric.pressure import SLICE_S, Gate, StreamFull
 from dsmil.fabric.topology import cap_of
 from dsmil.fabric.wire import EXEC, MULTI, Wire, checked, outcome, pack
@@ -59,8 +59,8 @@ class Publisher:
 
     def _add(self, encoded: Sequence[bytes]) -> None:
         stream = self.stream
-        self._wire.send(b"".join([MULTI, *(xadd(stream, data) for data in encoded), self._tail]))
-        answers = outcome(self._wire.receive(len(encoded) + 3))
+        self._wire.send(b"".join([MULTI, *xadds((stream, data) for data in encoded), self._tail]))
+        answers = outcome(self._wire.receive(2, queued=len(encoded) + 1))
         for answer in answers:
             checked(answer)
         if answers[0] is None:

@@ -14,8 +14,11 @@ from typing import cast
 
 import hiredis
 
-from dsmil.errors import ConfigError, DsmilError, Unavailable
+from dsmil.errors import ConfigError, Unavailable
 from dsmil.fabric.address import Address
+from dsmil.fabric.reply import WireError, checked, outcome
+
+__all__ = ["Address", "Wire", "WireError", "checked", "outcome", "pack"]
 
 Word = bytes | str | int | float
 Command = tuple[Word, ...]
@@ -25,29 +28,13 @@ TIMEOUT_S = 10.0
 CONNECT_S = 2.0
 RECEIVE_BYTES = 256 * 1024
 """One receive takes a whole batch of ordinary size."""
-AWAY = frozenset(
-    {"LOADING", "MISCONF", "OOM", "BUSY", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "TRYAGAIN"}
-)
-"""Answers that mean: not now. Nothing was carried out."""
-_REFUSED = frozenset({"WRONGPASS", "NOAUTH", "NOPERM"})
 MULTI = b"*1\r\n$5\r\nMULTI\r\n"
 EXEC = b"*1\r\n$4\r\nEXEC\r\n"
+_OK = b"+OK\r\n"
+_QUEUED = b"+QUEUED\r\n"
 _MORE = object()
 pack = cast(Callable[[Command], bytes], hiredis.pack_command)
 """One command as the bytes Redis reads."""
-
-
-class WireError(DsmilError):
-    """Redis answered with an error. `code` is its first word, for example NOGROUP."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.code = message.partition(" ")[0]
-
-    @property
-    def away(self) -> bool:
-        """Whether it means: wait and try again."""
-        return self.code in AWAY
 
 
 class Wire:
@@ -57,7 +44,7 @@ class Wire:
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.connections = 0
         self.client_id = 0
-        self._name = name or f"pid-{os.getpid()}"
+        self.name = f"dsmil-{name or os.getpid()}"
         self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
         self._reader = hiredis.Reader()
@@ -91,7 +78,7 @@ class Wire:
     def transaction(self, commands: Sequence[Command]) -> list[object]:
         """Send several commands as one MULTI/EXEC: all or nothing."""
         self.send(MULTI + b"".join(map(pack, commands)) + EXEC)
-        return outcome(self.receive(len(commands) + 2))
+        return outcome(self.receive(2, queued=len(commands)))
 
     def send(self, packed: bytes) -> None:
         """Write packed commands; their replies are taken with `receive`, in order."""
@@ -103,11 +90,17 @@ class Wire:
         except OSError as error:
             raise self._gone(error) from None
 
-    def receive(self, count: int, *, extra_s: float = 0.0) -> list[object]:
-        """Take `count` replies. An error reply is given as a `WireError`, not raised."""
+    def receive(self, count: int, *, extra_s: float = 0.0, queued: int = 0) -> list[object]:
+        """Take `count` replies. An error reply is given as a `WireError`, not raised.
+
+        `queued`: so many more come after the first, those of a transaction's commands. Where all of them say
+        QUEUED, as they do, they are dropped unread together with the first, else all are given.
+        """
         assert self._socket is not None, "receive without send"
         replies: list[object] = []
         try:
+            if queued:
+                count += queued - (queued + 1) * self._skip_queued(queued)
             if extra_s:
                 self._socket.settimeout(self._timeout_s + extra_s)
             while len(replies) < count:
@@ -124,6 +117,20 @@ class Wire:
         except (OSError, hiredis.ProtocolError) as error:
             raise self._gone(error) from None
         return replies
+
+    def _skip_queued(self, queued: int) -> bool:
+        """Pass over `+OK` and `queued` times `+QUEUED`; false where something else came, which is then kept."""
+        assert self._socket is not None
+        usual = _OK + _QUEUED * queued
+        head = b""
+        while usual.startswith(head[: len(usual)]) and len(head) < len(usual):
+            size = self._socket.recv_into(self._buffer)
+            if not size:
+                raise ConnectionResetError("connection closed by the server")
+            head += self._view[:size]
+        skip = head.startswith(usual)
+        self._reader.feed(head[len(usual) :] if skip else head)
+        return skip
 
     def _gone(self, error: Exception) -> Unavailable:
         self.close()
@@ -153,7 +160,7 @@ class Wire:
             hello.append(("AUTH", *((address.username,) if address.username else ()), address.password))
         if address.db:
             hello.append(("SELECT", address.db))
-        hello.append(("CLIENT", "SETNAME", f"dsmil-{self._name}"))
+        hello.append(("CLIENT", "SETNAME", self.name))
         replies = self.pipeline([*hello, ("CLIENT", "ID")])
         self.client_id = replies[-1] if isinstance(replies[-1], int) else 0
         for command, reply in zip(hello, replies, strict=False):
@@ -162,27 +169,3 @@ class Wire:
                 if reply.away:
                     raise Unavailable(f"use Redis at {address}: {reply}")
                 raise ConfigError(f"log in to Redis at {address}: {reply}", hint="check [redis] in dsmil.toml")
-
-
-def checked(reply: object) -> object:
-    """The reply, unless it is an error: Unavailable where it means wait, ConfigError where it means no."""
-    if not isinstance(reply, WireError):
-        return reply
-    if reply.away:
-        raise Unavailable(f"use Redis: {reply}")
-    if reply.code in _REFUSED:
-        raise ConfigError(f"use Redis: {reply}", hint="check the user's rights in the ACL file")
-    raise reply
-
-
-def outcome(replies: list[object]) -> list[object]:
-    """What EXEC answered, given every reply from MULTI on.
-
-    Where a command was refused while queued, nothing was carried out and that refusal is raised.
-    """
-    last = replies[-1]
-    if isinstance(last, list):
-        return last
-    for reply in replies:
-        checked(reply)
-    raise WireError("EXECABORT the transaction was not carried out")

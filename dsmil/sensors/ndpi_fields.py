@@ -13,14 +13,11 @@ from typing import Any
 
 from dsmil.events import ids
 from dsmil.events.envelope import TS_MAX
-from dsmil.events.net import Risk
 
 TEXT_MAX = 512
 """Characters kept of a name from the wire: twice the longest host name."""
 ADDRESS_MAX = 64
 """Longest text tried as an address: an IPv6 address with its zone is shorter."""
-RISKS_MAX = 64
-"""nDPI numbers its risks in 64 bits."""
 INT_MAX = 2**63 - 1
 """What SQLite and JSON readers elsewhere hold."""
 _MICRO, _MILLI = 1e14, 1e11  # Unix times beyond these can only be micro- or milliseconds
@@ -31,10 +28,6 @@ _L4_NUMBERS = {
     58: "ICMPV6", 89: "OSPF", 103: "PIM", 112: "VRRP", 132: "SCTP",
 }  # fmt: skip
 _L4_WORDS = {"ICMP6": "ICMPV6", "IPV6-ICMP": "ICMPV6"}
-
-# nDPI's own score for a severity (ndpi_risk_score of ndpi_typedefs.h, 4.x). The printed `risk_score` is not
-# used: ndpiReader 4.11 reads the risk id as a bit mask there, and a Low risk prints 500.
-_SEVERITY_SCORE = {"Low": 10, "Medium": 50, "High": 100, "Severe": 150, "Critical": 200, "Emergency": 250}
 
 
 def text(value: object) -> str | None:
@@ -113,33 +106,3 @@ def flow_id(l4: str | None, one: tuple[str, int | None], other: tuple[str, int |
 def table(value: object) -> Mapping[str, Any]:
     """A JSON object, or an empty one where something else stands."""
     return value if isinstance(value, dict) else {}
-
-
-def risks(value: object) -> tuple[Risk, ...]:
-    """The risks of an nDPI `flow_risk` object, by their number; `score` is nDPI's for the severity word."""
-    found = []
-    for number, entry in list(table(value).items())[:RISKS_MAX]:
-        said = table(entry)
-        severity = text(said.get("severity"))
-        name = text(said.get("risk")) or ""
-        if name or severity:
-            score = _SEVERITY_SCORE.get(severity or "")
-            found.append(Risk(id=whole(number), name=name, severity=severity, score=score))
-    return tuple(found)
-
-
-def ndpi_part(value: object) -> dict[str, Any]:
-    """The fields of a `Flow` that stand in nDPI's own `ndpi` object (ndpiReader and nDPId print the same)."""
-    ndpi = table(value)
-    tls = table(ndpi.get("tls"))
-    encrypted = ndpi.get("encrypted")
-    return {
-        "l7_proto": text(ndpi.get("proto")),
-        "l7_category": text(ndpi.get("category")),
-        "hostname": text(ndpi.get("hostname")) or text(tls.get("server_names")),
-        "risks": risks(ndpi.get("flow_risk")),
-        "ja3": text(tls.get("ja3")),
-        "ja4": text(tls.get("ja4")),
-        "encrypted": None if encrypted is None else encrypted in (1, True, "1"),
-        "community_id": text(ndpi.get("community_id")),
-    }

@@ -12,7 +12,8 @@ from typing import Any
 from dsmil.events.enums import Category
 from dsmil.events.net import Flow
 from dsmil.sensors.json_records import JsonRecords, Place
-from dsmil.sensors.ndpi_fields import address, flow_id, l4_name, ndpi_part, port, seconds, table, text, whole
+from dsmil.sensors.ndpi_fields import address, flow_id, l4_name, port, seconds, table, text, whole
+from dsmil.sensors.ndpi_object import ndpi_part
 from dsmil.sensors.record import Ignored, Item, Observation, Reason
 
 

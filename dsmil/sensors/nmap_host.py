@@ -6,12 +6,15 @@ and attribute names are those of nmap.dtd; masscan's XML is a subset with a `ban
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import ip_address
-from xml.etree.ElementTree import Element
+from typing import Any, cast
+from xml.etree.ElementTree import Element, ParseError, XMLPullParser, fromstring
 
 from dsmil.events.envelope import TS_MAX, cut_text
 from dsmil.events.net import Host, Os, Port, Scan, Script
+from dsmil.sensors.record import Reason
 
 TEXT_MAX = 512
 """Characters kept of a name or banner field."""
@@ -32,6 +35,22 @@ _CUT_NOTE = 64  # bytes left for the words that say what was cut
 _WORD_MAX = 32
 
 
+class Refused(Exception):
+    """This host, or the rest of this file, will not be read: `reason`, and the detail as text."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+def parse_host(data: bytes) -> Element | None:
+    """The element in `data`, or null. Without a prolog there is nothing in it that could expand."""
+    try:
+        return fromstring(data)  # noqa: S314
+    except ParseError:
+        return None
+
+
 def number(value: str | None, most: int) -> int | None:
     """Decimal digits as a number from 0 to `most`, else null."""
     if value is None or len(value) > 19 or not (value.isascii() and value.isdigit()):
@@ -46,8 +65,11 @@ def unix_s(value: str | None) -> float | None:
     return None if found is None else float(found)
 
 
-def depth_is_fine(host: Element) -> bool:
-    """Whether nothing in this host is nested deeper than `DEPTH_MAX` from the root of the file."""
+def depth_is_fine(host: Element, data: bytes) -> bool:
+    """Whether nothing in this host, parsed from `data`, is nested deeper than `DEPTH_MAX` from the file's root."""
+    # Every element that holds another has an end tag, so few of them cannot be deep.
+    if data.count(b"</") < DEPTH_MAX - _DEPTH_ABOVE:
+        return True
     level = [host]
     for _ in range(DEPTH_MAX - _DEPTH_ABOVE):
         level = [child for element in level for child in element]
@@ -128,6 +150,42 @@ def read_host(element: Element, scan: Scan, offset: int, early: list[Port]) -> H
         trace=facts.trace,
         scan=scan,
     )
+
+
+class LargeHost:
+    """A host too large for one piece: its ports are read as they end, so that no tree of them is kept."""
+
+    def __init__(self, offset: int) -> None:
+        self.ports: list[Port] = []
+        self._offset = offset
+        self._parser: XMLPullParser[Any] = XMLPullParser(("start", "end"))
+        self._depth = 1
+        self._root: Element | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Read more of the host; ParseError or Refused where it cannot go on."""
+        self._parser.feed(data)
+        for event, element in cast(Iterator[tuple[str, Element]], self._parser.read_events()):
+            if event == "start":
+                self._root = element if self._root is None else self._root
+                self._depth += 1
+                if self._depth > DEPTH_MAX:
+                    raise Refused(Reason.TOO_DEEP, f"nested deeper than {DEPTH_MAX}")
+                continue
+            self._depth -= 1
+            if element.tag == "port":
+                if len(self.ports) <= PORTS_MAX:
+                    self.ports.append(read_port(element, self._offset))
+                element.clear()
+                element.tag = "read"
+        if len(self.ports) > PORTS_MAX:
+            raise Refused(Reason.OVERSIZED, f"more than {PORTS_MAX} ports")
+
+    def element(self) -> Element:
+        """The whole host, without the ports read."""
+        self._parser.close()
+        assert self._root is not None, "the parser would have failed"
+        return self._root
 
 
 class _Facts:

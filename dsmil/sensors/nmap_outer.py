@@ -15,7 +15,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 from dsmil.errors import ConfigError
 from dsmil.sensors.nmap_cut import Piece
-from dsmil.sensors.nmap_host import DEPTH_MAX
+from dsmil.sensors.nmap_host import DEPTH_MAX, Refused
 from dsmil.sensors.nmap_scan import Attrs, ScanElements
 from dsmil.sensors.record import Reason
 
@@ -31,14 +31,6 @@ _RESTART = {
     errors.codes[errors.XML_ERROR_MISPLACED_XML_PI],  # a comment before <?xml
     errors.codes[errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT],  # one document after another
 }
-
-
-class Refused(Exception):
-    """The rest of this file will not be read: `reason`, and the detail as text."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
 
 
 Place = tuple[int, int]
@@ -88,8 +80,9 @@ class OuterElements:
         return self._place_of(int(at))
 
     def _place_of(self, at: int) -> Place:
-        at = max(at, 0)
-        return self._piece.offset + at, self._piece.line + self._piece.data.count(b"\n", 0, at)
+        # A tag may begin in the piece before (no host can stand between); its line is then this piece's first.
+        line = self._piece.line + self._piece.data.count(b"\n", 0, max(at, 0))
+        return max(self._piece.offset + at, 0), line
 
     def _begin(self, root: bytes = b"") -> None:
         """A fresh parser; `root` opens a document that is entered in its middle."""

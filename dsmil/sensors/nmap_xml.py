@@ -7,7 +7,7 @@ gives its complete hosts, says `complete: false`, and refuses the host that was 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from xml.etree.ElementTree import Element, ParseError, XMLPullParser, fromstring
+from xml.etree.ElementTree import Element, ParseError
 
 from msgspec.structs import replace
 
@@ -15,8 +15,17 @@ from dsmil.events.enums import Category
 from dsmil.events.net import Host, Port, Scan
 from dsmil.sensors.json_records import RAW_BYTES_MAX, raw_text
 from dsmil.sensors.nmap_cut import HostCutter, Piece
-from dsmil.sensors.nmap_host import DEPTH_MAX, PORTS_MAX, depth_is_fine, read_host, read_port, unix_s
-from dsmil.sensors.nmap_outer import OuterElements, Place, Refused
+from dsmil.sensors.nmap_host import (
+    DEPTH_MAX,
+    PORTS_MAX,
+    LargeHost,
+    Refused,
+    depth_is_fine,
+    parse_host,
+    read_host,
+    unix_s,
+)
+from dsmil.sensors.nmap_outer import OuterElements, Place
 from dsmil.sensors.nmap_pages import pages
 from dsmil.sensors.nmap_scan import ScanElements
 from dsmil.sensors.record import Item, Observation, Reason, Reject
@@ -42,10 +51,10 @@ class NmapXml:
         self._out: list[Item] = []
         self._held: list[Observation | Reject] = []
         self._held_ports = 0
-        self._streaming = self._stopped = self._told_start = False
+        self._streaming = self._stopped = self._told_start = self._closing = False
         self._scan: ScanElements | None = None
         self._scan_at: Place = (0, 1)
-        self._large: _LargeHost | None = None
+        self._large: LargeHost | None = None
         self._begun: Piece | None = None  # the first piece of a host that has not ended
         self._head = b""
         self._read = self._hosts = 0
@@ -66,6 +75,7 @@ class NmapXml:
 
     def close(self) -> Iterator[Item]:
         """The file ended: settle a host that was cut, and tell how the scan ended."""
+        self._closing = True
         if not self._stopped:
             self._take(self._cutter.close())
         if self._begun is not None:
@@ -107,14 +117,13 @@ class NmapXml:
         if piece.first:
             self._start_host(piece)
         begun = self._begun
-        if begun is None:
-            return  # the rest of a large host that was refused
+        if begun is None or (self._closing and not piece.last):
+            return  # the rest of a large host that was refused, or a host that was cut
         if piece.first and piece.last:
             self._read_small(piece)
             return
-        # A host that is still whole at the end of the file was cut; a large one is read as it comes.
         if self._large is None:
-            self._large = _LargeHost(begun.offset)
+            self._large = LargeHost(begun.offset)
         try:
             self._large.feed(piece.data)
             if piece.last:
@@ -140,7 +149,7 @@ class NmapXml:
     def _read_small(self, piece: Piece) -> None:
         """A host in one piece. Where a host that was cut runs into the next one, that next one is saved."""
         self._begun = None
-        element = _parse(piece.data)
+        element = parse_host(piece.data)
         if element is None:
             at = piece.data.rfind(b"<host ", 1)
             self._lose_host(Reason.BAD_PAYLOAD, "the host is not well-formed", piece)
@@ -149,11 +158,11 @@ class NmapXml:
             line = piece.line + piece.data.count(b"\n", 0, at)
             piece = piece._replace(data=piece.data[at:], offset=piece.offset + at, line=line)
             self._hosts += 1
-            element = _parse(piece.data)
+            element = parse_host(piece.data)
             if element is None:
                 self._lose_host(Reason.BAD_PAYLOAD, "the host is not well-formed", piece)
                 return
-        if depth_is_fine(element):
+        if depth_is_fine(element, piece.data):
             self._tell_host(element, [], piece=piece)
         else:
             self._lose_host(Reason.TOO_DEEP, f"nested deeper than {DEPTH_MAX}", piece)
@@ -255,50 +264,6 @@ class NmapXml:
     def _drain(self) -> list[Item]:
         out, self._out = self._out, []
         return out
-
-
-class _LargeHost:
-    """A host too large for one piece: its ports are read as they end, so that no tree of them is kept."""
-
-    def __init__(self, offset: int) -> None:
-        self.ports: list[Port] = []
-        self._offset = offset
-        self._parser = XMLPullParser(("start", "end"))
-        self._depth = 1
-        self._root: Element | None = None
-
-    def feed(self, data: bytes) -> None:
-        """Read more of the host; ParseError or Refused where it cannot go on."""
-        self._parser.feed(data)
-        for event, element in self._parser.read_events():
-            if event == "start":
-                self._root = element if self._root is None else self._root
-                self._depth += 1
-                if self._depth > DEPTH_MAX:
-                    raise Refused(Reason.TOO_DEEP, f"nested deeper than {DEPTH_MAX}")
-                continue
-            self._depth -= 1
-            if element.tag == "port":
-                if len(self.ports) <= PORTS_MAX:
-                    self.ports.append(read_port(element, self._offset))
-                element.clear()
-                element.tag = "read"
-        if len(self.ports) > PORTS_MAX:
-            raise Refused(Reason.OVERSIZED, f"more than {PORTS_MAX} ports")
-
-    def element(self) -> Element:
-        """The whole host, without the ports read."""
-        self._parser.close()
-        assert self._root is not None, "the parser would have failed"
-        return self._root
-
-
-def _parse(data: bytes) -> Element | None:
-    """The element in `data`, or null. Without a prolog there is nothing in it that could expand."""
-    try:
-        return fromstring(data)  # noqa: S314
-    except ParseError:
-        return None
 
 
 def sniff(head: bytes, name: str) -> float:

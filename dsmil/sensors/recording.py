@@ -165,7 +165,7 @@ class Recording:
             if isinstance(item, Observation):
                 if self._skips(item):
                     item = Ignored(records=item.records)
-                elif wait_s := player.wait_s(item.ts):
+                elif not intake.resuming and (wait_s := player.wait_s(item.ts)):
                     self._held = item
                     self._until_s = self._kit.clock.monotonic() + min(wait_s, LOOK_EVERY_S)
                     break

@@ -126,6 +126,11 @@ class Intake:
         self._resume_seq = resume_seq
         self._refused = 0
 
+    @property
+    def resuming(self) -> bool:
+        """Whether what comes next was published in an earlier life."""
+        return self.stamper.seq < self._resume_seq
+
     def arrived(self) -> None:
         """Bytes have come: what follows was seen now."""
         self.now_s = self.counts.last_data_ts = self._kit.clock.now()

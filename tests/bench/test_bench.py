@@ -45,8 +45,8 @@ def measured(told: Mapping[str, Any]) -> None:
 @pytest.mark.live
 @needs_redis
 def test_every_part_is_measured_beside_the_limit() -> None:
-    report = bench("router", "drainer", "streams", "l3", "l4", "decode")
-    for name in ("router", "router_fresh", "router_whole", "drainer", "l3", "l4"):
+    report = bench("router", "drainer", "streams", "l3", "decode")
+    for name in ("router", "router_fresh", "router_whole", "drainer", "l3"):
         measured(report[name])
     assert report["router"]["repeats_share"] > 0
     assert report["router_fresh"]["repeats_share"] == 0
@@ -99,7 +99,8 @@ def test_our_positions_are_what_pyais_reads() -> None:
     vessel = Vessel(mmsi=211500001, name="A", ship_type=70, lat=54.5, lon=-10.25, sog_kn=12.3, cog_deg=270.0)
     told = pyais.decode(sample.position(vessel, 0.0)).asdict()
     assert (told["mmsi"], told["speed"], told["course"], told["heading"]) == (211500001, 12.3, 270.0, 270)
-    assert (told["lat"], told["lon"]) == (pytest.approx(54.5, abs=1e-5), pytest.approx(-10.25, abs=1e-5))
+    assert told["lat"] == pytest.approx(54.5, abs=1e-5)
+    assert told["lon"] == pytest.approx(-10.25, abs=1e-5)
 
 
 def test_decisions_repeat_about_two_thirds_or_not_at_all() -> None:

@@ -1,7 +1,7 @@
 """No bytes make a parser raise, stall or lose count, whatever was done to them.
 
-`DSMIL_FUZZ` sets how many damaged inputs each parser is given (2,000 here, 100,000 for a release), and
-`DSMIL_FUZZ_SEED` where they begin.
+`DSMIL_TEST_FUZZ` sets how many damaged inputs each parser is given (2,000 here, 100,000 for a release), and
+`DSMIL_TEST_FUZZ_SEED` where they begin.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from dsmil.events.envelope import EVENT_BYTES_MAX, TS_MAX
 from dsmil.sensors.formats import FORMATS, Format
 from dsmil.sensors.record import Ignored, Item, Observation, Parser, Reject, Tally
 
-ROUNDS = int(os.environ.get("DSMIL_FUZZ", "2000"))
-SEED = int(os.environ.get("DSMIL_FUZZ_SEED", "1"))
+ROUNDS = int(os.environ.get("DSMIL_TEST_FUZZ", "2000"))
+SEED = int(os.environ.get("DSMIL_TEST_FUZZ_SEED", "1"))
 SECONDS_MAX = 0.1
 TRIES = 4
 """A slow input is measured again: on a shared machine the first figure may be somebody else's."""

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from dsmil.sensors.ndpi_fields import address, flow_id, l4_name, port, risks, seconds, text, whole
+from dsmil.sensors.ndpi_fields import address, flow_id, l4_name, port, seconds, text, whole
+from dsmil.sensors.ndpi_object import risks
 
 STRANGE = [
     None,

@@ -11,7 +11,10 @@ from dsmil.events.net import Flow
 from dsmil.sensors.ndpi_json import NdpiJson, sniff
 from dsmil.sensors.record import Ignored, Item, Observation, Reason, Reject
 
-LINE = b'{"src_ip":"192.0.2.1","dest_ip":"192.0.2.2","src_port":1,"dst_port":2,"proto":"TCP","ndpi":{"proto":"HTTP"}}\n'
+LINE = (
+    b'{"src_ip":"192.0.2.1","dest_ip":"192.0.2.2","src_port":1,"dst_port":2,"proto":"TCP",'
+    b'"ndpi":{"proto":"HTTP"}}\n'
+)
 
 
 def items(data: bytes, step: int = 1 << 16) -> list[Item]:
