@@ -9,9 +9,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 
 from dsmil.bench.figures import Sample
 from dsmil.bench.rig import Rig, level
@@ -41,26 +42,26 @@ def whole(
 ) -> Sample:
     """One run of `daemon` over `events`."""
     rig.clear()
-    with _running(rig, daemon, env or {}) as process:
-        _until(rig, process, lambda: bool(rig.wire.call("EXISTS", f"dsmil:hb:{daemon}")), READY_S_MAX)
-        _until(rig, process, lambda: level(rig.wire, [daemon]), READY_S_MAX)
+    log = rig.folder / "run" / f"{daemon}.log"
+    with _running(daemon, log, rig.environment(env)) as process:
+        _until(process, log, lambda: bool(rig.wire.call("EXISTS", f"dsmil:hb:{daemon}")), READY_S_MAX)
+        _until(process, log, lambda: level(rig.wire, [daemon]), READY_S_MAX)
         process.send_signal(signal.SIGSTOP)
         filled = list(events)
         rig.fill(filled)
         server, before, began = cpu_s(rig.redis.pid), cpu_s(process.pid), SYSTEM.monotonic()
         process.send_signal(signal.SIGCONT)
-        _until(rig, process, lambda: level(rig.wire, [daemon]), DONE_S_MAX)
+        _until(process, log, lambda: level(rig.wire, [daemon]), DONE_S_MAX)
         seconds = SYSTEM.monotonic() - began
         used, peak = cpu_s(process.pid) - before, peak_mb(process.pid)
         return rig.with_server(Sample(items=len(filled), seconds=seconds, cpu_s=used, rss_mb=peak), server)
 
 
 @contextmanager
-def _running(rig: Rig, daemon: str, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    log = rig.folder / "run" / f"{daemon}.log"
+def _running(daemon: str, log: Path, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", module_of(daemon)], env=rig.environment(env), stdout=out, stderr=out
+            [sys.executable, "-m", module_of(daemon)], env=dict(env), stdout=out, stderr=out
         )
     try:
         yield process
@@ -74,10 +75,14 @@ def _running(rig: Rig, daemon: str, env: Mapping[str, str]) -> Iterator[subproce
             process.wait()
 
 
-def _until(rig: Rig, process: subprocess.Popen[bytes], there: object, patience_s: float) -> None:
-    assert callable(there)
+def _last_line(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "nothing"
+
+
+def _until(process: subprocess.Popen[bytes], log: Path, there: Callable[[], bool], patience_s: float) -> None:
     until = SYSTEM.monotonic() + patience_s
     while not there():
         if process.poll() is not None or SYSTEM.monotonic() > until:
-            raise DsmilError(f"measure {process.args!r}: it ended or hangs", hint=f"see {rig.folder}/run")
+            raise DsmilError(f"measure {process.args!r}: it ended or hangs; it said: {_last_line(log)}")
         SYSTEM.sleep(LOOK_S)

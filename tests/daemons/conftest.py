@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from dsmil.config.private import private_environment
+from dsmil.clock import SYSTEM
 from dsmil.events import envelope
 from dsmil.events.envelope import Event
 
@@ -69,7 +70,8 @@ class Bench:
 
     def settle(self, stream: str, group: str, *, left: int = 0) -> None:
         """Wait until a group has read and acknowledged a stream, or at most `left` entries are still unread."""
-        for _ in range(int(WAIT_S * 200)):
+        until = SYSTEM.monotonic() + WAIT_S
+        while SYSTEM.monotonic() < until:
             groups = cast(list[dict[str, Any]], self.redis.xinfo_groups(stream))
             mine = next((g for g in groups if g["name"] == group.encode()), None)
             if mine is not None and (mine["lag"] or 0) <= left and (left or mine["pending"] == 0):

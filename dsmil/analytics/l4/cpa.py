@@ -100,11 +100,15 @@ class ClosestApproach:
         out: list[Found] = []
         # The other may be twice as fast as this one and come the whole way.
         reach = (fix.sog_kn + max(fix.sog_kn, 15.0)) * self._set.cpa_within_s / 3600.0 + self._set.cpa_nm
-        for looked, (other, their) in enumerate(self._tracks.near(fix.lat, fix.lon, min(20.0, reach))):
-            if looked >= NEIGHBOURS_MAX:
-                break
+        looked = 0
+        for other, their in self._tracks.near(
+            fix.lat, fix.lon, min(20.0, reach), faster_kn=self._set.under_way_kn
+        ):
             if other == mmsi or abs(fix.ts - their.ts) > FRESH_S or not self._steady(their, fix.ts):
                 continue
+            looked += 1
+            if looked > NEIGHBOURS_MAX:
+                break
             found = self._pair((mmsi, fix), (other, their), seen)
             if found is not None:
                 out.append(found)

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from dsmil.analytics import nodes
 from dsmil.analytics.detector import NOTHING, Found, Seen
-from dsmil.analytics.l4.tracks import ANCHORED, STALE_S, Fix, Tracks
+from dsmil.analytics.l4.tracks import ANCHORED, STALE_S, Fix, Tracks, came_from_nm
 from dsmil.analytics.sphere import haversine_nm, near_nm
 from dsmil.analytics.window import Table
 from dsmil.config.fusion import L4
@@ -21,14 +21,12 @@ NM_M = 1852.0
 CROWD_NM = 1.0
 CROWD_MIN = 3
 """With so many others lying still within a mile it is an anchorage, not a meeting at sea."""
-PART_FACTOR = 2.0
-"""They have parted when they are twice the meeting distance apart (GPS and swing at anchor are below it)."""
 NEIGHBOURS_MAX = 32
 
 
 class Meeting(Struct):
-    """A pair within the meeting distance. `far_nm` is the most they were apart before it, `since` when it began
-    (-1: they are not together), `refs` its first reports."""
+    """A pair that came within the meeting distance. `far_nm` is the most they were apart before, `since` when they
+    were first together (-1: they have parted), `refs` its first reports."""
 
     seen: float
     far_nm: float = 0.0
@@ -65,46 +63,37 @@ class Rendezvous:
         self._pairs.restore(data)
 
     def observe(self, seen: Seen) -> Iterable[Found]:
-        """Compare a vessel with those close to it."""
+        """Compare a vessel that is nearly stopped with those that lie close to it."""
         at: Position = seen.payload
-        if not seen.timed or at.lat is None:
+        if not seen.timed or at.lat is None or at.sog_kn is None or at.sog_kn >= self._set.meet_kn:
             return NOTHING
         fix = self._tracks.fix(at.mmsi)
-        if fix is None or fix.ts != seen.event.ts:
+        if fix is None or fix.ts != seen.event.ts or fix.nav_status in ANCHORED:
             return NOTHING
         out: list[Found] = []
-        watch_nm = self._set.apart_nm * 3.0
-        for count, (other, their) in enumerate(self._tracks.near(fix.lat, fix.lon, watch_nm)):
-            if count > NEIGHBOURS_MAX:
+        meet_nm, looked = self._set.meet_m / NM_M, 0
+        for other, their in self._tracks.near(fix.lat, fix.lon, meet_nm, slower_kn=self._set.meet_kn):
+            if other == at.mmsi or fix.ts - their.ts > STALE_S or their.nav_status in ANCHORED:
+                continue
+            looked += 1
+            if looked > NEIGHBOURS_MAX:
                 break
-            if other != at.mmsi and fix.ts - their.ts <= STALE_S:
-                found = self._pair((at.mmsi, fix), (other, their), seen)
-                if found is not None:
-                    out.append(found)
+            found = self._together((at.mmsi, fix), (other, their), seen)
+            if found is not None:
+                out.append(found)
         return out
 
-    def _pair(self, one: tuple[int, Fix], two: tuple[int, Fix], seen: Seen) -> Found | None:
+    def _together(self, one: tuple[int, Fix], two: tuple[int, Fix], seen: Seen) -> Found | None:
         (mmsi, fix), (other, their) = one, two
         key = (min(mmsi, other), max(mmsi, other))
-        far = near_nm(fix.lat, fix.lon, their.lat, their.lon)
         pair = self._pairs.touch(key, seen.event.ingest_ts)
-        meet_nm = self._set.meet_m / NM_M
         if pair is None:
-            if far < self._set.apart_nm:
-                return None  # first met together: where they came from nobody knows
             pair = Meeting(seen.event.ingest_ts)
             self._pairs.put(key, pair)
-        if far > meet_nm * PART_FACTOR:
-            pair.far_nm = max(pair.far_nm, far) if pair.since < 0 else far
-            pair.since, pair.told, pair.refs = -1.0, False, ()
-            return None
-        still = fix.sog_kn < self._set.meet_kn and their.sog_kn < self._set.meet_kn
-        if far > meet_nm or not still:
-            if not pair.told and fix.ts - pair.last > STALE_S:
-                pair.since = -1.0
-            return None
-        if pair.since < 0:
-            pair.since, pair.refs = fix.ts, (fix.event_id, their.event_id)
+        if pair.since < 0 or fix.ts - pair.last > STALE_S:
+            # Together for the first time, or again after they were apart or silent.
+            pair.far_nm = came_from_nm(fix, their)
+            pair.since, pair.told, pair.refs = fix.ts, False, (fix.event_id, their.event_id)
         pair.last = fix.ts
         if pair.told or pair.far_nm < self._set.apart_nm or fix.ts - pair.since < self._set.meet_s:
             return None
@@ -134,14 +123,8 @@ class Rendezvous:
         )  # fmt: skip
 
     def _in_port(self, fix: Fix) -> bool:
-        return fix.nav_status in ANCHORED or any(
-            near_nm(fix.lat, fix.lon, lat, lon) <= radius for lat, lon, radius in self._set.ports
-        )
+        return any(near_nm(fix.lat, fix.lon, lat, lon) <= radius for lat, lon, radius in self._set.ports)
 
     def _crowded(self, fix: Fix, pair: tuple[int, int]) -> bool:
-        others = 0
-        for mmsi, their in self._tracks.near(fix.lat, fix.lon, CROWD_NM):
-            others += mmsi not in pair and their.sog_kn < self._set.meet_kn
-            if others >= CROWD_MIN:
-                return True
-        return False
+        lying = self._tracks.near(fix.lat, fix.lon, CROWD_NM, slower_kn=self._set.meet_kn)
+        return sum(mmsi not in pair for mmsi, _ in lying) >= CROWD_MIN
