@@ -29,6 +29,8 @@ _WHERE = {
     "EventCategory": "dsmil.events.enums",
     "HotPathDB": "dsmil.store.hot",
     "SOCRouter": "dsmil.soc.facade",
+    "SOCRouterConfig": "dsmil.soc.facade",
+    "SHRINKClient": "dsmil.soc.facade",
 }
 """The documented imports, loaded when first asked for: `import dsmil` itself stays under a millisecond."""
 

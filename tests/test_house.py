@@ -32,10 +32,18 @@ MORE_PUBLIC_NAMES = {
     "events/envelope.py": "the envelope, its bounds and its four verbs",
     "query/tree.py": "one node a form of the language",
     "fabric/topology.py": "one table and the questions asked of it",
+    "sensors/ndpi_fields.py": "one reader a kind of field, and every one is two lines of the same trade",
 }
 """The ratchet: files over a bound, each with its reason. It may shrink, never grow without one."""
 
 LONGER_FILES: dict[str, str] = {}
+
+MORE_POSITIONAL = {
+    # The documented calls: users' scripts pass the columns in their order.
+    "fabric/facade.py": {"create_event"},
+    "store/hot.py": {"insert_event", "insert_soc_event", "update_device_status"},
+}
+"""Functions over the positional bound, by file."""
 
 BANNED_NAMES = re.compile(r"(^|_)(utils?|manager|helpers?|base|misc|common)(_|$)")
 
@@ -85,7 +93,8 @@ def test_sizes_stay_readable(path: Path) -> None:
         positional = [
             a.arg for a in function.args.posonlyargs + function.args.args if a.arg not in ("self", "cls")
         ]
-        assert len(positional) <= POSITIONAL_MAX, f"{function.name}: {positional}"
+        bound = len(positional) if function.name in MORE_POSITIONAL.get(rel(path), ()) else POSITIONAL_MAX
+        assert len(positional) <= bound, f"{function.name}: {positional}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=rel)
@@ -118,8 +127,12 @@ def test_manners(path: Path) -> None:
 
 
 def test_every_exception_of_the_ratchet_is_still_needed() -> None:
-    for name in MORE_PUBLIC_NAMES | LONGER_FILES:
+    for name in MORE_PUBLIC_NAMES | LONGER_FILES | MORE_POSITIONAL:
         assert (PACKAGE / name).exists(), f"{name} is gone: take it off the ratchet"
+    for name, allowed in MORE_POSITIONAL.items():
+        assert set(allowed) <= {function.name for function in functions(PACKAGE / name)}, (
+            "take it off the ratchet"
+        )
 
 
 def test_sql_files_are_numbered() -> None:

@@ -19,7 +19,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "look": ("events", "streams", "tap", "top", "dlq"),
     "settings": ("config", "completion"),
     "ingest": ("ingest", "decode", "replay", "pause", "resume"),
-    "audit": ("audit", "loss", "why"),
+    "audit": ("audit", "loss"),
+    "why": ("why",),
     "demo": ("demo",),
     "bench": ("bench",),
 }

@@ -41,8 +41,8 @@ PRIVATE = {
 )
 @click.option("--seed", default=1, show_default=True, help="Seed of the story.")
 @json_option
-def demo(  # noqa: PLR0913, PLR0917 - one parameter an option
-    data: Path | None, speed: str | None, leave: bool, directory: Path | None, seed: int, as_json: bool
+def demo(  # noqa: PLR0913 - one parameter an option
+    *, data: Path | None, speed: str | None, leave: bool, directory: Path | None, seed: int, as_json: bool
 ) -> None:
     """Show the whole suite at work: every daemon, a private Redis, one directory.
 

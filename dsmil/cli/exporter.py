@@ -1,14 +1,17 @@
-"""The Prometheus text of a whole suite: what daemons report in their heartbeats, and what Redis itself knows.
+"""The Prometheus text of a whole suite: what daemons report in their heartbeats, and what Redis and files show.
 
-Names are those of the original design (spec-originals 1b).
+Names are those of the original design (spec-originals 1b), and our own in the same style.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from dsmil.cli import readings
-from dsmil.events import devices
+from dsmil.cli import readings, standing
+from dsmil.config import Settings
+from dsmil.events.devices import DEVICES
+from dsmil.fabric.loss import LOSS_KEY
 from dsmil.fabric.topology import BY_NAME
 from dsmil.runtime.health import State
 from dsmil.runtime.metrics import Metrics, merge
@@ -16,30 +19,92 @@ from dsmil.runtime.metrics import Metrics, merge
 if TYPE_CHECKING:
     from redis import Redis
 
+REFUSED_LOGINS = ("errorstat_WRONGPASS", "errorstat_NOAUTH")
+REFUSED_COMMANDS = ("errorstat_NOPERM",)
+"""What Redis counts of those who come without a right to."""
 
-def text(client: Redis, now: float) -> str:
+
+def text(client: Redis, settings: Settings, now: float) -> str:
     """All metrics at `now` (Unix seconds)."""
     own = Metrics("exporter")
     streams = readings.streams(client, now)
+    daemons = readings.daemons(client, now, streams)
+    _streams(own, streams)
+    _daemons(own, daemons, now)
+    _devices(own, standing.states(settings, daemons, now))
+    _layers(own, standing.layers(settings))
+    for name, size in standing.sizes(settings).items():
+        own.gauge("dsmil_db_size_bytes", "Bytes of a database", database=name).set(size)
+    _server(own, client)
+    return merge([own.text(), *(row.beat.metrics for row in daemons if row.beat)])
+
+
+def _streams(own: Metrics, streams: Sequence[readings.StreamReading]) -> None:
     for stream in streams:
-        own.gauge("dsmil_redis_stream_length", "Entries in a stream", stream_name=stream.stream).set(
-            stream.length
-        )
-        own.counter("dsmil_redis_stream_added_total", "Entries ever added", stream_name=stream.stream).inc(
-            stream.added
-        )
+        labels = {"stream_name": stream.stream}
+        own.gauge("dsmil_redis_stream_length", "Entries in a stream", **labels).set(stream.length)
+        own.total("dsmil_redis_stream_added_total", "Entries ever added", stream.added, **labels)
         for group in stream.groups:
             labels = {"stream_name": stream.stream, "consumer_group": group.group}
-            own.gauge(
-                "dsmil_redis_stream_lag", "Seconds since the oldest unacknowledged entry was first seen", **labels
-            ).set(group.lag_s)
-            own.gauge("dsmil_redis_stream_pending", "Entries read and not acknowledged", **labels).set(
-                group.pending
-            )
-    daemons = readings.daemons(client, now, streams)
+            about = "Seconds since the oldest unacknowledged entry was first seen"
+            own.gauge("dsmil_redis_stream_lag", about, **labels).set(group.lag_s)
+            about = "Entries read and not acknowledged"
+            own.gauge("dsmil_redis_stream_pending", about, **labels).set(group.pending)
+        if stream.stream == "DEAD_LETTER":
+            own.total("dsmil_dead_letters_total", "Entries and records ever given up", stream.added)
+
+
+def _daemons(own: Metrics, daemons: Sequence[readings.DaemonReading], now: float) -> None:
     for row in daemons:
-        device = devices.DEVICES[BY_NAME[row.daemon].device]
-        own.gauge(
-            "dsmil_device_status", "1 when its daemon is ready", device_id=str(device.id), device_name=device.name
-        ).set(row.state is State.READY)
-    return merge([own.text(), *(row.beat.metrics for row in daemons if row.beat)])
+        # `daemon` says who exports; whom it is about stands in `name`.
+        alive = row.state in (State.READY, State.DEGRADED, State.DRAINING, State.STARTING)
+        own.gauge("dsmil_daemon_up", "1 while its heartbeats come", name=row.daemon).set(alive)
+        if row.beat is None:
+            continue
+        age_s = max(0.0, now - row.beat.now)
+        own.gauge("dsmil_daemon_heartbeat_age_seconds", "Since its last heartbeat", name=row.daemon).set(age_s)
+        _device(own, DEVICES[BY_NAME[row.daemon].device], row.beat.stats)
+
+
+def _device(own: Metrics, device: Any, stats: Mapping[str, Any]) -> None:
+    """A daemon's counts as those of its device."""
+    labels = {"device_id": str(device.id), "device_name": device.name}
+    handled = stats.get("processed", stats.get("received", 0))
+    own.total("dsmil_device_requests_total", "Entries or records it was given", handled, **labels)
+    wrong = sum(stats.get(name, 0) for name in ("failed", "dead_letters", "rejected", "undecodable"))
+    own.total("dsmil_device_errors_total", "Those it could not handle", wrong, **labels)
+    if "lag_s" in stats:
+        about = "Seconds from first being seen to being handled, of the last entry"
+        own.gauge("dsmil_device_latency_seconds", about, **labels).set(stats["lag_s"])
+
+
+def _devices(own: Metrics, states: Mapping[int, str]) -> None:
+    for number, state in sorted(states.items()):
+        labels = {"device_id": str(number), "device_name": DEVICES[number].name}
+        own.gauge("dsmil_device_status", "1 while it is ONLINE", **labels).set(state == "ONLINE")
+
+
+def _layers(own: Metrics, layers: Sequence[standing.LayerRow]) -> None:
+    for row in layers:
+        labels = {"layer": str(row.layer)}
+        own.gauge("dsmil_layer_devices_active", "Devices at work", **labels).set(row.devices_active)
+        own.gauge("dsmil_layer_memory_bytes", "Memory of its daemons", **labels).set(row.memory_bytes)
+        own.gauge("dsmil_layer_tops_used", "TOPS in use", **labels).set(row.tops_used)
+    if layers:
+        about = "TOPS of the design's layers; dsmil computes on the CPU and uses none"
+        own.gauge("dsmil_system_tops_total", about).set(sum(row.tops_available for row in layers))
+        own.gauge("dsmil_system_tops_used", "TOPS in use").set(sum(row.tops_used for row in layers))
+
+
+def _server(own: Metrics, client: Redis) -> None:
+    """What Redis says of itself, and of those it turned away."""
+    memory: Any = client.info("memory")
+    errors: Any = client.info("errorstats")
+    own.gauge("dsmil_redis_memory_bytes", "Memory Redis uses").set(memory["used_memory"])
+    waiting: Any = client.llen(LOSS_KEY)
+    own.gauge("dsmil_losses_waiting", "Loss records the drainer has not stored yet").set(waiting)
+    for name, about, words in (
+        ("dsmil_security_auth_failures_total", "Logins Redis refused", REFUSED_LOGINS),
+        ("dsmil_security_policy_violations_total", "Commands Redis refused for want of rights", REFUSED_COMMANDS),
+    ):
+        own.total(name, about, sum(int(errors.get(word, {}).get("count", 0)) for word in words))

@@ -5,7 +5,7 @@ Plain XREAD and XREVRANGE, never a group: looking takes nothing from anybody and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -36,13 +36,15 @@ class Row(Struct):
     event: dict[str, Any]
 
 
-def newest(client: Redis, streams: Iterable[str], limit: int, *, severity: Severity | None = None) -> list[Row]:
-    """The newest `limit` events of all the streams together, in the order of their ids."""
+def newest(
+    client: Redis, streams: Iterable[str], limit: int, *, severities: Collection[str] = tuple(Severity)
+) -> list[Row]:
+    """The newest `limit` events of all the streams together that are of these severities, in order of id."""
     rows: list[Row] = []
     for stream in streams:
         found = 0
         for row in _backwards(client, stream):
-            if severity is None or row.event.get("severity", "LOW") == severity:
+            if row.event.get("severity", Severity.LOW) in severities:
                 rows.append(row)
                 found += 1
                 if found == limit:

@@ -25,16 +25,17 @@ STREAM_NAMES = [name.value for name in StreamName]
 LINE_PAYLOAD_CHARS = 200
 
 
-def _severity(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Severity | None:
+def _severities(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> frozenset[Severity]:
     try:
-        return Severity.parse(value) if value else None
+        return frozenset(map(Severity.parse, values)) or frozenset(Severity)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
 
 @click.command()
 @dir_option
-@click.option("-s", "--severity", callback=_severity, help="Only LOW, MEDIUM, HIGH or CRITICAL ones.")
+@click.option("-s", "--severity", "severities", multiple=True, callback=_severities,
+              help="Only of exactly this one: LOW, MEDIUM, HIGH or CRITICAL; may be repeated.")  # fmt: skip
 @click.option(
     "-n", "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most this many."
 )
@@ -42,11 +43,16 @@ def _severity(ctx: click.Context, parameter: click.Parameter, value: str | None)
               help="Only of this stream; may be repeated.")  # fmt: skip
 @json_option
 def events(
-    *, directory: Path | None, severity: Severity | None, limit: int, stream: tuple[str, ...], as_json: bool
+    *,
+    directory: Path | None,
+    severities: frozenset[Severity],
+    limit: int,
+    stream: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """The newest events, oldest of them first."""
     with redis_of(settings_of(directory)) as client:
-        rows = newest(client, stream or STREAM_NAMES, limit, severity=severity)
+        rows = newest(client, stream or STREAM_NAMES, limit, severities=severities)
     if as_json:
         emit([row.event | {"stream": row.stream, "stream_id": row.id} for row in rows])
         return

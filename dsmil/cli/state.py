@@ -6,24 +6,20 @@ A command that shows trouble also exits non-zero, so that scripts need not read 
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from dsmil.cli import readings
+from dsmil.cli import readings, standing
 from dsmil.cli.place import dir_option, redis_of, settings_of
 from dsmil.cli.show import age, emit, json_option, table
 from dsmil.clock import SYSTEM
-from dsmil.errors import DsmilError, Unavailable
+from dsmil.errors import Unavailable
 from dsmil.events import devices as registry
 from dsmil.runtime import logs
 from dsmil.runtime.health import State
-
-STATUS_AGE_S_MAX = 120.0
-"""A device_status row older than this says nothing any more; daemons refresh theirs each 10 to 30 s."""
 
 
 @click.command()
@@ -153,13 +149,7 @@ def devices(directory: Path | None, layer: int | None, as_json: bool) -> None:
 
 
 def _device_states(directory: Path | None) -> dict[int, str]:
-    """ONLINE, BUSY, ERROR or OFFLINE: a daemon's own device by its heartbeat, others by the hot database.
-
-    Nothing where no suite can be reached.
-    """
-    from dsmil.fabric.topology import BY_NAME
-
-    words = {State.READY: "ONLINE", State.DRAINING: "BUSY", State.STARTING: "BUSY", State.DEGRADED: "ERROR"}
+    """The word of each device somebody speaks for; nothing where no suite can be reached."""
     try:
         settings = settings_of(directory)
         with redis_of(settings) as client:
@@ -169,34 +159,19 @@ def _device_states(directory: Path | None) -> dict[int, str]:
             raise
         click.echo(f"status unknown: {logs.printable(str(error))}", err=True)
         return {}
-    states = _hot_states(settings.paths.hot_db)
-    return states | {BY_NAME[row.daemon].device: words.get(row.state, "OFFLINE") for row in found}
-
-
-def _hot_states(path: Path) -> dict[int, str]:
-    import sqlite3
-
-    from dsmil.store.sqlite import connect_readonly
-
-    fresh = SYSTEM.now() - STATUS_AGE_S_MAX
-    try:
-        with closing(connect_readonly(path)) as hot:
-            rows = hot.execute("SELECT device_id, status, last_heartbeat FROM device_status").fetchall()
-    except (sqlite3.Error, DsmilError, OSError):  # the hot database is a cache: it may be away
-        return {}
-    return {int(device): str(state) if (seen or 0) >= fresh else "OFFLINE" for device, state, seen in rows}
+    return standing.states(settings, found, SYSTEM.now())
 
 
 @click.command()
 @dir_option
 @json_option
 def metrics(directory: Path | None, as_json: bool) -> None:
-    """Prometheus text of all daemons, streams and groups, from one look at Redis."""
+    """Prometheus text of all daemons, devices, streams, groups and stores, as they are now."""
     from dsmil.cli.exporter import text
 
     settings = settings_of(directory)
     with redis_of(settings) as client:
-        body = text(client, SYSTEM.now())
+        body = text(client, settings, SYSTEM.now())
     if not as_json:
         click.echo(body, nl=False)
         return

@@ -19,8 +19,8 @@ class L3(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Entities each detector remembers (about 500 bytes each); beyond it the least recently seen is forgotten."""
     idle_s: Annotated[float, Meta(ge=60, le=2_592_000)] = 86_400.0
     """Seconds without any observation after which an entity is forgotten."""
-    status_s: Annotated[float, Meta(ge=1, le=3600)] = 10.0
-    """Seconds between two rows of its devices in device_status."""
+    status_s: Annotated[float, Meta(ge=1, le=30)] = 10.0
+    """Seconds between two rows of its devices in device_status; a device silent for 60 s is OFFLINE."""
 
 
 class L3Ais(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -21,8 +21,8 @@ class L4(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Pairs under watch in each detector (about 400 bytes each)."""
     idle_s: Annotated[float, Meta(ge=60, le=2_592_000)] = 86_400.0
     """Seconds without any observation after which an entity is forgotten."""
-    status_s: Annotated[float, Meta(ge=1, le=3600)] = 10.0
-    """Seconds between two rows of its devices in device_status."""
+    status_s: Annotated[float, Meta(ge=1, le=30)] = 10.0
+    """Seconds between two rows of its devices in device_status; a device silent for 60 s is OFFLINE."""
     cpa_nm: Annotated[float, Meta(gt=0, le=10)] = 0.5
     """Predicted closest point of approach in nautical miles below which two vessels are told."""
     cpa_within_s: Annotated[float, Meta(ge=60, le=7200)] = 1200.0

@@ -87,4 +87,9 @@ def _span(info: Any, word: str) -> str:
     if low is None and high is None:
         return word
     over = "more than " if info.gt is not None else ""
-    return f"{over}{'' if low is None else low}..{'' if high is None else high}"
+    return f"{over}{_bound(low)}..{_bound(high)}"
+
+
+def _bound(value: float | None) -> str:
+    # Equal annotations are one object, so a bound may have been written as 1 or as 1.0, whichever came first.
+    return "" if value is None else str(int(value)) if float(value).is_integer() else str(value)

@@ -32,8 +32,8 @@ class SocRouter(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Seconds for which the last values still escalate after SHRINK went away; older ones are only shown."""
     hot_flush_s: Annotated[float, Meta(ge=0.01, le=10)] = 0.25
     """Longest wait of a row before it is written to the hot database."""
-    heartbeat_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
-    """Seconds between two rows of device 52 in device_status."""
+    heartbeat_s: Annotated[float, Meta(ge=1, le=30)] = 30.0
+    """Seconds between two rows of device 52 in device_status; a device silent for 60 s is OFFLINE."""
 
 
 class L8(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -41,5 +41,5 @@ class L8(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     batch: Annotated[int, Meta(ge=1, le=5000)] = 100
     """SOC events read at once."""
-    heartbeat_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
-    """Seconds between two rows of the workers in device_status."""
+    heartbeat_s: Annotated[float, Meta(ge=1, le=30)] = 30.0
+    """Seconds between two rows of the workers in device_status; a device silent for 60 s is OFFLINE."""

@@ -6,7 +6,7 @@ stored now is asked for again for as long as it takes. Beside that it trims the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
@@ -14,12 +14,13 @@ import redis
 
 from dsmil.clock import SYSTEM, Clock
 from dsmil.config import Settings
+from dsmil.daemons.assembly import assemble, hot_of, timed, wire_of
 from dsmil.errors import BadEvent, DsmilError, Unavailable
 from dsmil.events import ids
 from dsmil.events.enums import StreamName
-from dsmil.fabric.client import connect, heartbeat_writer, translated
+from dsmil.fabric.client import connect, ensure_topology, translated
 from dsmil.fabric.consumer import Consumer
-from dsmil.fabric.entry import Bad, Batch, Entry, Output, id_key
+from dsmil.fabric.entry import Bad, Entry, Output, id_key
 from dsmil.fabric.feed import Place, epoch_key
 from dsmil.fabric.janitor import Janitor
 from dsmil.fabric.loss import LOSS_KEY, decode_loss
@@ -30,6 +31,7 @@ from dsmil.runtime.daemon import Daemon, start
 from dsmil.runtime.metrics import Metrics
 from dsmil.store.audit import AuditLog
 from dsmil.store.chain import AuditRow
+from dsmil.store.hot import config_of
 from dsmil.store.loss import LossLog, LossRow
 
 NAME = "drainer"
@@ -38,26 +40,12 @@ BATCH = 1000
 AHEAD_S_MAX = 60.0
 """An entry id further in the future pins all later ids of its stream: a wrong clock, or somebody's own id."""
 LOSSES_AT_A_TIME = 500
+HOT_BUSY_MS = 100
+"""Longest wait for the hot database, where its status row stands: the audit waits for nothing."""
 NEVER = 1 << 40
 """Attempts and crashes after which an entry would be given up: the audit gives up none."""
 
 log = logs.get()
-
-
-class Reader(Consumer):
-    """A consumer that gives nothing up: what is no event goes to `keep_bad` and is acknowledged."""
-
-    keep_bad: Callable[[Sequence[Bad]], None]
-
-    def _bury_unfit(self) -> None:
-        while self._unfit:
-            self._collect()
-            batch = self._unfit[0]
-            self.keep_bad(batch.bad)
-            for bad in batch.bad:
-                self._outbox.acknowledge(bad.stream, bad.id)
-            self._unfit.popleft()
-            self._retry.unfit(Batch(gone=batch.gone))
 
 
 class Drainer:
@@ -70,13 +58,15 @@ class Drainer:
         self._wire = wire
         self._client = client
         self._metrics = metrics
+        self._observe = timed(metrics)
         self._clock = clock
         self._janitor = Janitor(client, settings.streams, clock=clock)
         self._audit: AuditLog | None = None
         self._ledger = LossLog(settings.paths.audit)
-        self._reader: Reader | None = None
+        self._reader: Consumer | None = None
         self._due = 0.0
         self._ahead: set[StreamName] = set()
+        self._known: dict[str, str] | None = None
         self._counts = {"audited": 0, "undecodable": 0, "losses_kept": 0, "trimmed": 0}
 
     def open(self) -> None:
@@ -90,17 +80,17 @@ class Drainer:
             for stream, epoch in self._ledger.epochs().items()
         }
         patient = msgspec.structs.replace(self._settings.streams, attempts=NEVER, crash_deliveries=NEVER)
-        self._reader = Reader(
+        self._reader = Consumer(
             self._wire,
             group=NAME,
             streams=BY_NAME[NAME].reads,
             handler=self.keep,
             batch=max(BATCH, self._settings.streams.batch),
             seen=seen,
+            on_bad=self.keep_bad,
             settings=patient,
             clock=self._clock,
         )
-        self._reader.keep_bad = self.keep_bad
 
     def close(self) -> None:
         """Anchor the chain and close the stores."""
@@ -115,7 +105,11 @@ class Drainer:
         if self._clock.monotonic() >= self._due:
             self._due = self._clock.monotonic() + self._settings.audit.janitor_s
             self.tend()
-        return self._reader.step(timeout_s)
+        try:
+            return self._reader.step(timeout_s)
+        except Unavailable:
+            self._known = None  # whatever comes back may be another Redis
+            raise
 
     def drain(self) -> None:
         """Finish the batch in hand, and keep the last losses."""
@@ -146,11 +140,11 @@ class Drainer:
             log.warning("entries_undecodable", stream=found[0].stream, first_id=found[0].id, count=len(found))
 
     def tend(self) -> None:
-        """Anchors and segments, losses, identities, trimming. Unavailable where a store or Redis is away."""
+        """Anchors and segments, losses, identities, groups, trimming. Unavailable where a store or Redis is away."""
         assert self._audit is not None
         self._audit.tick()
         self._take_losses()
-        self._ledger.remember(self._epochs())
+        self._look()
         for stream, done in self._janitor.trim().items():
             self._counts["trimmed"] += done.removed
             about = "Entries of a stream"
@@ -158,8 +152,10 @@ class Drainer:
 
     def _append(self, rows: Sequence[AuditRow]) -> None:
         assert self._audit is not None
+        began = self._clock.monotonic()
         try:
             self._counts["audited"] += self._audit.append(rows)
+            self._observe("insert", "entity_audit_log", self._clock.monotonic() - began)
         except Unavailable:
             raise
         except DsmilError as error:
@@ -183,6 +179,15 @@ class Drainer:
                 self._counts["losses_kept"] += self._ledger.add(rows)
                 self._client.ltrim(LOSS_KEY, 0, -len(found) - 1)
                 log.error("losses_recorded", count=len(found))
+
+    def _look(self) -> None:
+        """Keep the streams' identities; where they are not those we know, make whatever group is missing, the
+        users' one too: on an installed suite nobody else would."""
+        epochs = self._epochs()
+        if epochs != self._known:
+            ensure_topology(self._client)
+            epochs = self._known = self._epochs()
+        self._ledger.remember(epochs)
 
     def _epochs(self) -> dict[str, str]:
         names = [stream.value for stream in StreamName]
@@ -222,11 +227,10 @@ def _loss_row(data: bytes, now: float) -> LossRow:
 
 def build(settings: Settings) -> Daemon:
     """Put the daemon together."""
-    wire = Wire(settings.redis.address(), name=NAME, timeout_s=settings.redis.socket_timeout_s)
-    client, metrics = connect(settings.redis, f"{NAME}-side"), Metrics(NAME)
+    wire, client, metrics = wire_of(settings, NAME), connect(settings.redis, f"{NAME}-side"), Metrics(NAME)
     work = Drainer(settings, wire=wire, client=client, metrics=metrics)
-    beat = heartbeat_writer(client, NAME)
-    return Daemon(NAME, work, settings=settings, parts=(wire, work), heartbeat=beat, metrics=metrics)
+    hot = hot_of(settings, metrics, msgspec.structs.replace(config_of(settings), busy_ms=HOT_BUSY_MS))
+    return assemble(settings, NAME, work, hot=hot, metrics=metrics, parts=(wire, work))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -16,18 +16,19 @@ from msgspec import Struct
 
 from dsmil.clock import SYSTEM
 from dsmil.config import Settings
+from dsmil.daemons import gauges
+from dsmil.daemons.assembly import assemble, hot_of, wire_of
 from dsmil.errors import ConfigError
-from dsmil.fabric.client import connect, heartbeat_writer
 from dsmil.fabric.topology import BY_NAME
 from dsmil.fabric.wire import Wire
 from dsmil.runtime.daemon import Daemon, Part, start
+from dsmil.runtime.metrics import Metrics
 from dsmil.sensors.drop import DropFolder
 from dsmil.sensors.files import Broken, head_of
 from dsmil.sensors.formats import sniff
 from dsmil.sensors.ledger import Ledger
 from dsmil.sensors.loop import Loop, Source, kit_for
 from dsmil.sensors.pace import parse_speed
-from dsmil.sensors.pause import Pausable, PauseSwitch, pause_key
 from dsmil.sensors.playback import Player, SharedPointer
 from dsmil.sensors.rounds import Shelf
 from dsmil.sensors.source import Kit
@@ -76,7 +77,7 @@ class _Site(Struct, frozen=True, kw_only=True):
 def build(setting: Setting, settings: Settings, asked: Asked) -> Daemon:
     """The daemon with all its sources, not yet running."""
     name = setting.name
-    wire = Wire(settings.redis.address(), name=name)
+    wire = wire_of(settings, name)
     site = _Site(
         setting=setting,
         settings=settings,
@@ -89,15 +90,10 @@ def build(setting: Setting, settings: Settings, asked: Asked) -> Daemon:
     sources = [*_files(site), *([] if asked.once else setting.live(settings, site.kit, site.ledger))]
     sources += [_file_source(site, family, DropSupply(folder)) for family, folder in folders]
     loop = Loop(sources, site.kit, finished=_stop_ourselves if asked.once else None)
-    switch = PauseSwitch(lambda: bool(wire.call("EXISTS", pause_key(name))), clock=SYSTEM)
     parts: list[Part] = [site.ledger, wire, *(folder for _, folder in folders)]
-    return Daemon(
-        name,
-        Pausable(loop, switch, clock=SYSTEM),
-        settings=settings,
-        parts=parts,
-        heartbeat=heartbeat_writer(connect(settings.redis, name), name),
-    )
+    metrics = Metrics(name)
+    metrics.watch(lambda: gauges.sources(metrics, loop.sources))
+    return assemble(settings, name, loop, hot=hot_of(settings, metrics), metrics=metrics, parts=parts)
 
 
 def _asked(setting: Setting, argv: Sequence[str] | None) -> Asked:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dsmil.analytics.l3 import catalog
 from dsmil.config import Settings
-from dsmil.daemons.layer import Role, assemble, epoch
+from dsmil.daemons import layer
+from dsmil.daemons.layer import Role, epoch
 from dsmil.events.enums import StreamName
 from dsmil.runtime.daemon import Daemon, start
 
@@ -25,7 +26,7 @@ def build(settings: Settings) -> Daemon:
         rf_set=settings.l3_rf,
         source_set=settings.l3_source,
     )
-    return assemble(
+    return layer.build(
         settings, ROLE, catalog.engine(found, epoch=epoch()), batch=mine.batch, status_s=mine.status_s
     )
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dsmil.analytics.l4 import catalog
 from dsmil.config import Settings
-from dsmil.daemons.layer import Role, assemble, epoch
+from dsmil.daemons import layer
+from dsmil.daemons.layer import Role, epoch
 from dsmil.events.enums import StreamName
 from dsmil.runtime.daemon import Daemon, start
 
@@ -19,7 +20,7 @@ def build(settings: Settings) -> Daemon:
     """Put the daemon together; ConfigError where the settings are wrong."""
     mine = settings.l4
     engine = catalog.engine(catalog.detectors(mine), epoch=epoch())
-    return assemble(settings, ROLE, engine, batch=mine.batch, status_s=mine.status_s)
+    return layer.build(settings, ROLE, engine, batch=mine.batch, status_s=mine.status_s)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -269,6 +269,8 @@ class Consumer:
             self._inbox.extendleft(reversed(self._retry.after(part, error)))
             return 0
         self._lag_s = max(0.0, self._clock.now() - part.entries[0].event.ingest_ts)
+        if journal is not None:
+            journal.stale = True  # until the outputs of what it now remembers are on their way
         self._collect()
         self._commit(part, outputs)
         return len(part.entries)
@@ -282,12 +284,11 @@ class Consumer:
         streams = {entry.stream for entry in entries}
         commit = Commit({s: [entry.id for entry in entries if entry.stream is s] for s in streams}, outputs)
         if self._journal is not None:
-            commit.row = self._journal.row(part.entries, whole=part.whole)
+            commit.row, self._journal.stale = self._journal.row(entries, whole=part.whole), False
         if self._outbox.failures:
-            commit.cleared = tuple(
-                field for entry in part.entries for field in self._outbox.cleared(entry.stream, entry.id)
-            )
-        self._counts["processed"] += len(part.entries)
+            cleared = self._outbox.cleared
+            commit.cleared = tuple(field for entry in entries for field in cleared(entry.stream, entry.id))
+        self._counts["processed"] += len(entries)
         self._outbox.send(commit, self._feed.ask if self._wants_ahead() else b"")
         if not self._backlog:
             self._collect()

@@ -30,7 +30,6 @@ def create_event(
     source_layer: int,
     category: Category | str,
     severity: Severity | str,
-    *,
     payload: Mapping[str, Any],
     **more: Any,
 ) -> Event:

@@ -113,6 +113,7 @@ class Daemon:
             return 0
         finally:
             self._close_all()
+            logs.settle()
 
     def _open_all(self) -> None:
         try:

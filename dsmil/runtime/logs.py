@@ -9,13 +9,18 @@ from __future__ import annotations
 import re
 import sys
 from datetime import UTC, datetime
-from typing import Any, Literal, TextIO
+from typing import Any, ClassVar, Literal, TextIO
 
 import msgspec
 
 from dsmil.clock import SYSTEM, Clock
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
+REPEATS_MAX, REPEATS_S = 50, 10.0
+"""Lines of one event name in one span of seconds; the others are counted in one line. A fault that comes with
+every entry must neither fill the journal nor push out of it what explains the fault."""
+NAMES_MAX = 256
+"""Event names counted at a time; ours are a closed set, so more is a mistake of ours."""
 VALUE_CHARS_MAX = 4096
 """A longer value is cut: a log line is no place for a payload."""
 
@@ -33,6 +38,8 @@ class _Sink:
     level = LEVELS["INFO"]
     human = False
     clock: Clock = SYSTEM
+    spans: ClassVar[dict[tuple[str, str], list[float]]] = {}
+    """Per (level, event): end of its span in monotonic seconds, lines in it."""
 
 
 def setup(
@@ -49,6 +56,7 @@ def setup(
     _Sink.level = LEVELS[level]
     _Sink.human = form == "human" or (form == "auto" and (stream or sys.stderr).isatty())
     _Sink.clock = clock
+    _Sink.spans = {}
 
 
 def relevel(level: str) -> None:
@@ -90,21 +98,48 @@ class Logger:
         self._write("ERROR", event, keys)
 
     def _write(self, level: str, event: str, keys: dict[str, Any]) -> None:
-        if LEVELS[level] < _Sink.level:
-            return
-        fields = {key: _clean(value) for key, value in {**self._keys, **keys}.items()}
-        line = (_human if _Sink.human else _json)(level, event, fields)
-        try:
-            out = _Sink.stream or sys.stderr
-            out.write(line + "\n")
-            out.flush()
-        except (OSError, ValueError):  # a log whose reader is gone must not stop the work
-            return
+        if LEVELS[level] >= _Sink.level and _allowed(level, event):
+            _put(level, event, {**self._keys, **keys})
 
 
 def get(name: str = "", **keys: Any) -> Logger:
     """A logger; `name` says which part of the daemon speaks."""
     return Logger(part=name, **keys) if name else Logger(**keys)
+
+
+def settle() -> None:
+    """Tell what was left out so far: a daemon's last word."""
+    _tell_left_out(float("inf"))
+
+
+def _allowed(level: str, event: str) -> bool:
+    """Whether there is room for one more line of this event."""
+    now, spans = _Sink.clock.monotonic(), _Sink.spans
+    _tell_left_out(now)
+    if len(spans) >= NAMES_MAX:
+        return True
+    span = spans.setdefault((level, event), [now + REPEATS_S, 0.0])
+    span[1] += 1
+    return span[1] <= REPEATS_MAX
+
+
+def _tell_left_out(now: float) -> None:
+    for (level, event), (end, lines) in list(_Sink.spans.items()):
+        if now >= end:
+            _Sink.spans.pop((level, event), None)  # another thread may have told it
+            if lines > REPEATS_MAX:
+                _put(level, event, {"left_out": int(lines) - REPEATS_MAX, "within_s": REPEATS_S})
+
+
+def _put(level: str, event: str, keys: dict[str, Any]) -> None:
+    fields = {key: _clean(value) for key, value in keys.items()}
+    line = (_human if _Sink.human else _json)(level, event, fields)
+    try:
+        out = _Sink.stream or sys.stderr
+        out.write(line + "\n")
+        out.flush()
+    except (OSError, ValueError):  # a log whose reader is gone must not stop the work
+        return
 
 
 def _clean(value: Any) -> Any:

@@ -6,7 +6,7 @@ Each process has its own registry and opens no port: the text rides in the heart
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from prometheus_client import (
@@ -32,24 +32,39 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._families: dict[str, Any] = {}
         self._series: dict[tuple[str, tuple[tuple[str, str], ...]], Any] = {}
+        self._watched: list[Callable[[], None]] = []
+        self._totals: dict[Any, float] = {}
 
-    def counter(self, name: str, about: str, **labels: str) -> Counter:
+    def counter(self, name: str, about: str, /, **labels: str) -> Counter:
         """The counter of these labels; `.inc(n)`."""
         found: Counter = self._get(Counter, name, about, labels)
         return found
 
-    def gauge(self, name: str, about: str, **labels: str) -> Gauge:
+    def gauge(self, name: str, about: str, /, **labels: str) -> Gauge:
         """The gauge of these labels; `.set(value)`."""
         found: Gauge = self._get(Gauge, name, about, labels)
         return found
 
-    def histogram(self, name: str, about: str, buckets: tuple[float, ...], **labels: str) -> Histogram:
+    def histogram(self, name: str, about: str, buckets: tuple[float, ...], /, **labels: str) -> Histogram:
         """The histogram of these labels; `.observe(seconds)`."""
         found: Histogram = self._get(Histogram, name, about, labels, buckets=buckets)
         return found
 
+    def total(self, name: str, about: str, value: float, /, **labels: str) -> None:
+        """Bring the counter of these labels to a sum somebody else keeps; a sum that fell began anew."""
+        counter = self.counter(name, about, **labels)
+        before = self._totals.get(counter, 0.0)
+        counter.inc(value - before if value >= before else value)
+        self._totals[counter] = value
+
+    def watch(self, read: Callable[[], None]) -> None:
+        """Call `read` before each `text`: for what is cheaper to look up then than to keep in step."""
+        self._watched.append(read)
+
     def text(self) -> str:
         """All series in the Prometheus text format."""
+        for read in self._watched:
+            read()
         return generate_latest(self._registry).decode()
 
     def _get(self, family: Any, name: str, about: str, labels: dict[str, str], **options: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from dsmil.events.envelope import finite
 from dsmil.events.rf import Burst
 from dsmil.sensors.json_records import Place, raw_text, read_object
 from dsmil.sensors.lines import Line, LineCutter
@@ -110,8 +111,10 @@ def _word(value: Any) -> str | None:
 
 
 def _scalar(value: Any) -> str | int | float | bool | None:
-    if isinstance(value, bool) or value is None or isinstance(value, float):
+    if isinstance(value, bool) or value is None:
         return value
+    if isinstance(value, float):
+        return finite(value)  # a decoder's "nan" is no reading, and JSON has no word for it
     if isinstance(value, int):
         # The bound comes first: turning a number of thousands of digits into text is refused by Python.
         return value if abs(value) <= EXACT_MAX else (str(value) if value.bit_length() <= 512 else "huge")

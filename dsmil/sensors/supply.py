@@ -134,6 +134,7 @@ class FileSource:
     events_for_write = False
 
     def __init__(self, supply: Supply, shelf: Shelf, kit: Kit, *, keep: int = 100) -> None:
+        self.family = shelf.family
         self.totals = Outcome(path="")
         self.files = 0
         self.outcomes: deque[Outcome] = deque(maxlen=keep or None)

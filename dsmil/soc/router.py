@@ -8,6 +8,7 @@ colours what leaves.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import msgspec
 from msgspec import Struct
@@ -46,14 +47,6 @@ class _State(Struct):
     young: list[str]
     old: list[str]
     known: list[str]
-
-
-class Bump(Struct, frozen=True):
-    """A changed count of a SOC event, for soc_events_cache."""
-
-    soc_id: str
-    count: int
-    last_ts: float
 
 
 class Router:
@@ -190,11 +183,12 @@ class Router:
         fresh, self._fresh = self._fresh, []
         return fresh
 
-    def take_bumps(self) -> list[Bump]:
-        """Counts that changed since the last call, for the hot database."""
-        bumps = [Bump(soc_id, window.count, window.last_ts) for soc_id, window in self._touched.items()]
-        self._touched.clear()
-        return bumps
+    def take_bumps(self, most: int) -> list[tuple[str, int, float]]:
+        """At most so many of the counts that changed since they were last taken, for the hot database, oldest
+        change first: (id of the SOC event, decisions let through, time of the last one)."""
+        touched = self._touched
+        taken = [(soc_id, touched.pop(soc_id)) for soc_id in list(islice(touched, most))]
+        return [(soc_id, window.count, window.last_ts) for soc_id, window in taken]
 
     def counts(self) -> dict[str, int]:
         """Counters since this router was made, and how many windows are open."""

@@ -7,7 +7,7 @@ It is a cache. No method raises: each answers whether it worked, and `state`, `m
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from dsmil.config import Settings
 from dsmil.events.devices import DEVICES_MAX
 from dsmil.events.enums import Category, Compartment, DeviceState, Severity
 from dsmil.events.envelope import Event
-from dsmil.store import hot_read, hot_rows
+from dsmil.store import hot_read, hot_rows, presence
 from dsmil.store.hot_file import HotConfig, HotFile, State
+from dsmil.store.presence import Standing
 from dsmil.store.retention import Ages
 
 FALLBACK = "hotpath-fallback.db"
@@ -48,12 +49,20 @@ def config_of(settings: Settings) -> HotConfig:
 class HotPathDB:
     """One daemon's, or one script's, hold on the hot database. Times are Unix seconds."""
 
-    def __init__(self, place: HotConfig | Path | str | None = None, *, clock: Clock = SYSTEM) -> None:
-        """`place`: a file, a `HotConfig`, or nothing for the configured one (ConfigError where that is wrong)."""
+    def __init__(
+        self,
+        place: HotConfig | Path | str | None = None,
+        *,
+        clock: Clock = SYSTEM,
+        observe: Callable[[str, str, float], None] = lambda *_: None,
+    ) -> None:
+        """`place`: a file, a `HotConfig`, or nothing for the configured one (ConfigError where that is wrong).
+        `observe` is told of every write: operation, table, seconds."""
         if place is None:
             place = config_of(config.load().settings)
         self._file = HotFile(place if isinstance(place, HotConfig) else HotConfig(Path(place)), clock)
         self._clock = clock
+        self._observe = observe
 
     # The documented verbs
 
@@ -155,7 +164,7 @@ class HotPathDB:
             )
         except (ValueError, TypeError) as error:
             return self._refused(error)
-        return self._one(hot_rows.STATUS, row)
+        return self._one(presence.STATUS, row)
 
     def get_recent_events(
         self, layer: int | None = None, severity: str | None = None, limit: int = 100
@@ -209,20 +218,28 @@ class HotPathDB:
         """Store a batch of SOC events in soc_events_cache."""
         return self._many_of(hot_rows.SOC, events, hot_rows.soc_row)
 
-    def bump_soc(self, event_id: str, count: int, last_ts: float) -> bool:
-        """Note in a SOC event's payload how often it came again, and when last."""
-        return self._one(hot_rows.BUMP, (count, last_ts, event_id))
+    def bump_soc(self, bumps: Sequence[tuple[str, int, float]]) -> bool:
+        """Note in SOC events' payloads how often they came, the first included, and when last: rows of
+        (event id, count, last_ts)."""
 
-    def set_status(self, device: int, layer: int, name: str, state: str, meta: Any = None) -> bool:
-        """Write a device's row, with no claim about memory or TOPS."""
-        return self.update_device_status(device, layer, name, state, metadata=meta)
+        def act(connection: sqlite3.Connection) -> bool:
+            connection.executemany(hot_rows.BUMP, bumps)
+            return True
 
-    def set_layer(
-        self, layer: int, *, active_devices: Sequence[int] = (), event_count: int = 0, memory_used_gb: float = 0.0
-    ) -> bool:
-        """Write a layer's row; its TOPS stay as they are."""
-        row = (layer, hot_rows.json_text(list(active_devices)), memory_used_gb, event_count, self._clock.now())
-        return self._one(hot_rows.LAYER, row)
+        return not bumps or self._run("update", "soc_events_cache", len(bumps), act)
+
+    def set_standing(self, standings: Sequence[Standing]) -> bool:
+        """Write the rows of devices in device_status, heartbeat now, and those of their layers."""
+
+        def act(connection: sqlite3.Connection) -> bool:
+            presence.write(connection, standings, self._clock.now())
+            return True
+
+        return self._run("update", "device_status", len(standings), act)
+
+    def holds(self, table: str, **wanted: Any) -> bool:
+        """Whether an event table has a row with these columns."""
+        return bool(self._select(table, wanted, 1))
 
     def add_shrink(self, metrics: Mapping[str, Any], ts: float) -> bool:
         """Store one SHRINK reading of time `ts`."""
@@ -241,7 +258,7 @@ class HotPathDB:
             hot_rows.insert(connection, query, [row_of(event, key(event.ingest_ts, now)) for event in events])
             return True
 
-        return self._file.write(len(events), act) is True
+        return self._run("insert", _table(query), len(events), act)
 
     def _one(self, query: str, row: hot_rows.Row, *, ingest_ts: float | None = None) -> bool:
         def act(connection: sqlite3.Connection) -> bool:
@@ -249,7 +266,13 @@ class HotPathDB:
             connection.execute(query, (*key, *row))
             return True
 
-        return self._file.write(1, act) is True
+        return self._run("insert", _table(query), 1, act)
+
+    def _run(self, operation: str, table: str, count: int, act: Callable[[sqlite3.Connection], bool]) -> bool:
+        began = self._clock.monotonic()
+        done = self._file.write(count, act) is True
+        self._observe(operation, table, self._clock.monotonic() - began)
+        return done
 
     def _select(self, table: str, wanted: Mapping[str, Any], limit: int) -> list[Dict]:
         given = {name: value for name, value in wanted.items() if value is not None}
@@ -261,6 +284,10 @@ class HotPathDB:
     def _refused(self, error: Exception) -> bool:
         self._file.message = f"store a row: {error}"
         return False
+
+
+def _table(query: str) -> str:
+    return query.split(maxsplit=3)[2]  # INSERT INTO table
 
 
 @cache

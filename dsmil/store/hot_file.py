@@ -19,9 +19,9 @@ from msgspec import Struct
 from dsmil.clock import Clock
 from dsmil.errors import Corrupt, DsmilError
 from dsmil.runtime import logs
-from dsmil.store import retention
+from dsmil.store import presence, retention
 from dsmil.store.hot_rows import RowIds
-from dsmil.store.sqlite import connect, is_full, migrate, transaction, translated
+from dsmil.store.sqlite import BUSY_MS, connect, is_full, migrate, transaction, translated
 
 State = Literal["ok", "fallback", "absent", "full", "closed"]
 T = TypeVar("T")
@@ -43,13 +43,15 @@ log = logs.get()
 
 
 class HotConfig(Struct, frozen=True):
-    """Where the hot database is and what it may take; `fallback` is used, visibly, while `path` is away."""
+    """Where the hot database is and what it may take; `fallback` is used, visibly, while `path` is away.
+    `busy_ms`: longest wait for another writer, after which rows are dropped and counted."""
 
     path: Path
     budget_bytes: int = 1 << 30
     fallback: Path | None = None
     ages: retention.Ages = retention.Ages()
     cleanup_s: float = 10.0
+    busy_ms: int = BUSY_MS
 
 
 class HotFile:
@@ -106,12 +108,13 @@ class HotFile:
                 return None
 
     def clean(self, now: float) -> int:
-        """Throw away what is too old or too much; returns how many rows."""
+        """Throw away what is too old or too much, and find out who fell silent; returns how many rows went."""
         with self._lock:
             connection = self._ready()
             if connection is None:
                 return 0
             try:
+                presence.sweep(connection, now)
                 ages, limit = self.config.ages, retention.HIGH_WATER * self.budget_bytes
                 return retention.by_age(connection, ages, now) + retention.by_size(
                     connection, ages, now, bytes_max=limit
@@ -183,6 +186,7 @@ class HotFile:
             cache_kib=CACHE_KIB,
             checkpoint_pages=CHECKPOINT_PAGES,
             journal_bytes=JOURNAL_BYTES,
+            busy_ms=self.config.busy_ms,
         )
         try:
             if fresh:

@@ -35,16 +35,8 @@ SOC = """INSERT INTO soc_events_cache (id, ts, event_id, severity, category, sou
   shrink_metrics, l8_enrichment, payload) VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (event_id) DO NOTHING"""
 SHRINK = """INSERT INTO shrink_metrics (id, ts, risk_acute_stress, crisis_level, lbi_hyperfocus_density,
   sentiment_score, entropy, metrics_json) VALUES (?,?,?,?,?,?,?,?)"""
-STATUS = """INSERT INTO device_status (device_id, layer, name, status, memory_mb, tops_allocated, last_heartbeat,
-  metadata) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (device_id) DO UPDATE SET layer = excluded.layer,
-  name = excluded.name, status = excluded.status, memory_mb = excluded.memory_mb, metadata = excluded.metadata,
-  tops_allocated = excluded.tops_allocated, last_heartbeat = excluded.last_heartbeat"""
-LAYER = """INSERT INTO layer_state (layer, active_devices, memory_used_gb, event_count, last_update)
-  VALUES (?,?,?,?,?) ON CONFLICT (layer) DO UPDATE SET active_devices = excluded.active_devices,
-  memory_used_gb = excluded.memory_used_gb, event_count = excluded.event_count,
-  last_update = excluded.last_update"""
-BUMP = """UPDATE soc_events_cache SET payload = json_set(payload, '$.repeats', ?1, '$.last_ts', ?2)
-  WHERE event_id = ?3"""
+BUMP = """UPDATE soc_events_cache SET payload = json_set(payload, '$.count', ?2, '$.last_ts', ?3)
+  WHERE event_id = ?1"""
 
 TOKENS = tuple(device.tokens[0] for device in devices.DEVICES)
 CLEARANCES = tuple(layer * 0x01010101 for layer in range(10))

@@ -7,7 +7,7 @@ to hold the writer's log back.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
@@ -45,12 +45,20 @@ class AuditReader:
 
     def find(self, event_id: str) -> AuditRow | None:
         """The row of an event, or None."""
-        for path, connection in self._segments(newest_first=True):
+        return self.find_all([event_id]).get(event_id)
+
+    def find_all(self, event_ids: Iterable[str]) -> dict[str, AuditRow]:
+        """The rows of those of these events that are there, each segment opened at most once."""
+        wanted, found = set(event_ids), dict[str, AuditRow]()
+        for path, connection in self._segments(newest_first=True) if wanted else ():
             with translated(f"read {path}"):
-                columns = connection.execute(_FIND, (event_id,)).fetchone()
-                if columns is not None:
-                    return row_of(columns)
-        return None
+                for event_id in wanted - found.keys():
+                    columns = connection.execute(_FIND, (event_id,)).fetchone()
+                    if columns is not None:
+                        found[event_id] = row_of(columns)
+            if len(found) == len(wanted):
+                break
+        return found
 
     def event_ids(self) -> Iterator[str]:
         """Every event id, oldest row first."""

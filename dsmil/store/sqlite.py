@@ -26,13 +26,14 @@ SQL_NAME_DIGITS = 4
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def connect(
+def connect(  # noqa: PLR0913 - all but one are keywords
     path: Path,
     *,
     synchronous: Literal["FULL", "NORMAL", "OFF"],
     cache_kib: int = 16_384,
     checkpoint_pages: int = 1_000,
     journal_bytes: int = JOURNAL_BYTES_MAX,
+    busy_ms: int = BUSY_MS,
 ) -> sqlite3.Connection:
     """Open `path` for writing, made if absent; usable from any thread, one at a time.
 
@@ -40,7 +41,7 @@ def connect(
     """
     with translated(f"open {path}"):
         connection = sqlite3.connect(
-            path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=64
+            path, timeout=busy_ms / 1000, isolation_level=None, check_same_thread=False, cached_statements=64
         )
         try:
             _set_wal(connection)

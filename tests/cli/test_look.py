@@ -22,16 +22,6 @@ from dsmil.fabric.deadletter import DeadLetter, encode_letter
 from dsmil.fabric.private import PrivateRedis
 
 
-@pytest.fixture
-def env(redis_socket: str, tmp_path: Path) -> dict[str, str]:
-    return config.private_settings(tmp_path, f"unix://{redis_socket}")
-
-
-@pytest.fixture
-def client(redis_socket: str) -> redis.Redis:
-    return redis.Redis(unix_socket_path=redis_socket)
-
-
 def dsmil(env: dict[str, str], *args: str) -> Result:
     return CliRunner().invoke(main, args, env=env)
 
@@ -62,6 +52,8 @@ def test_events_are_the_newest_of_all_streams_in_order(env: dict[str, str], clie
     assert ids() == ["e0", "e1", "e2", "e3", "e4", "e5"]
     assert ids("-n", "2") == ["e4", "e5"]
     assert ids("-s", "high") == ["e1", "e4"]
+    assert ids("-s", "high", "-s", "LOW") == ids("-s", "LOW", "-s", "HIGH") == ids()
+    assert ids("-s", "CRITICAL", "-s", "high", "-n", "1") == ["e4"]
     assert ids("--stream", "L3_OUT") == ["e1", "e3", "e5"]
     assert "mmsi=5" in dsmil(env, "events").stdout
     assert dsmil(env, "events", "-s", "loud").exit_code == 2

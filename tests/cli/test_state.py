@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 import redis
 from click.testing import CliRunner, Result
 
@@ -22,16 +21,6 @@ from dsmil.events.envelope import Event, encode, pack
 from dsmil.events.source import SourceStats
 from dsmil.runtime.health import Heartbeat, State
 from dsmil.runtime.metrics import Metrics
-
-
-@pytest.fixture
-def env(redis_socket: str, tmp_path: Path) -> dict[str, str]:
-    return config.private_settings(tmp_path, f"unix://{redis_socket}")
-
-
-@pytest.fixture
-def client(redis_socket: str) -> redis.Redis:
-    return redis.Redis(unix_socket_path=redis_socket)
 
 
 def dsmil(env: dict[str, str], *args: str) -> Result:

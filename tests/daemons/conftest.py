@@ -13,8 +13,8 @@ from typing import Any, cast
 import pytest
 import redis
 
-from dsmil.config.private import private_environment
 from dsmil.clock import SYSTEM
+from dsmil.config.private import private_environment
 from dsmil.events import envelope
 from dsmil.events.envelope import Event
 

@@ -24,6 +24,7 @@ from dsmil.events.enums import Category, StreamName
 from dsmil.events.envelope import Event, pack
 from dsmil.fabric.client import connect
 from dsmil.fabric.loss import LOSS_KEY, Loss, encode_loss
+from dsmil.fabric.topology import CREATED_BY_PROJECTOR, USER_GROUP
 from dsmil.fabric.wire import Wire
 from dsmil.runtime.metrics import Metrics
 from dsmil.store.loss import read_losses
@@ -112,6 +113,25 @@ def test_entries_of_all_streams_are_kept_then_acknowledged(
     assert row is not None
     assert row.data == event(7)
     assert drainer.stats()["audited"] == 300
+
+
+def test_all_groups_stand_once_it_runs_and_again_after_redis_was_emptied(
+    make: Callable[[], Drainer], client: redis.Redis, clock: FakeClock
+) -> None:
+    drainer = make()
+
+    def standing() -> list[set[str]]:
+        drained(drainer)
+        return [
+            {group["name"].decode() for group in client.xinfo_groups(stream.value)}
+            for stream in StreamName if stream not in CREATED_BY_PROJECTOR
+        ]  # fmt: skip
+
+    first = standing()
+    assert first[list(StreamName).index(StreamName.L3_IN)] == {"drainer", "l3", "l4", USER_GROUP}
+    client.flushall()
+    clock.advance(10)
+    assert standing() == first
 
 
 def test_an_event_published_twice_is_kept_once(

@@ -15,6 +15,7 @@ from dsmil.events.decision import Decision, severity_of
 from dsmil.events.enums import Category
 from dsmil.events.envelope import Event
 from dsmil.events.soc import SocPayload
+from dsmil.sensors.pause import pause_key
 from dsmil.store.hot import HotPathDB
 
 pytestmark = pytest.mark.live
@@ -94,7 +95,7 @@ def test_hot_rows_heartbeat_and_refill(bench: Any, tmp_path: Path) -> None:
     hot = HotPathDB(tmp_path / "hotpath.db")
     row = hot.get_recent_soc_events()[0]
     assert (row["event_id"], row["severity"], row["payload"]["last_ts"]) == (made[0].event_id, "MEDIUM", T0 + 4)
-    assert 5 in (row["payload"].get("count"), row["payload"].get("repeats"))
+    assert row["payload"]["count"] == 5
     assert row["signals"]["shrink"]["available"] is False and row["signals"]["shrink"]["crisis_level"] is None
     status = next(row for row in hot.get_device_statuses() if row["device_id"] == 52)
     assert status["status"] == "OFFLINE"
@@ -107,6 +108,24 @@ def test_hot_rows_heartbeat_and_refill(bench: Any, tmp_path: Path) -> None:
     assert bench.stop(router) == 0, bench.words()
     rows = HotPathDB(tmp_path / "hotpath.db").get_recent_soc_events()
     assert {row["event_id"] for row in rows} == {event.event_id for event in bench.events("SOC_EVENTS")}
+
+
+def test_paused_it_reads_nothing_and_stays_online(bench: Any, tmp_path: Path) -> None:
+    bench.redis.set(pause_key("soc-router"), "1")
+    router = bench.start("soc_router", DSMIL_SOC_ROUTER_HEARTBEAT_S="1")
+    bench.add("L3_OUT", [decision(1, "vessel:1")])
+    hot = HotPathDB(tmp_path / "hotpath.db")
+    for _ in range(200):
+        rows = hot.get_device_statuses() if (tmp_path / "hotpath.db").exists() else []
+        if any(row["metadata"].get("paused") for row in rows):
+            break
+        bench.redis.xread({"dsmil:test:never": "0"}, block=100)
+    mine = next(row for row in hot.get_device_statuses() if row["device_id"] == 52)
+    assert mine["status"] == "ONLINE" and mine["metadata"]["paused"] is True and mine["memory_mb"] > 1
+    assert bench.redis.xlen("SOC_EVENTS") == 0
+    bench.redis.delete(pause_key("soc-router"))
+    bench.wait("SOC_EVENTS", lambda events: len(events) >= 1)
+    assert bench.stop(router) == 0, bench.words()
 
 
 def test_a_wrong_rule_is_refused_with_78(bench: Any, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import redis
 
 from dsmil.cli.ingest import DAEMON_OF
 from dsmil.cli.place import settings_of
-from dsmil.cli.stack import private_suite
+from dsmil.cli.stack import groups, private_suite, shipped
 from dsmil.clock import SYSTEM
 from dsmil.config import Settings
 from dsmil.config.private import private_environment
@@ -25,7 +25,7 @@ from dsmil.events.enums import Category
 from dsmil.events.envelope import Event, decode, encode, pack
 from dsmil.fabric.private import PrivateRedis
 from dsmil.fabric.topology import BY_NAME
-from dsmil.runtime.supervisor import Supervisor
+from dsmil.runtime.supervisor import WATCHDOG_S, Supervisor
 from dsmil.scenarios import story
 from dsmil.sensors.files import hashing, open_regular
 from dsmil.sensors.reading import Reading
@@ -48,8 +48,9 @@ KILLS_VARIABLE = "DSMIL_TEST_KILLS"
 class Suite:
     """A running private suite, seen from outside: its supervisor, its Redis, its audit log."""
 
-    def __init__(self, supervisor: Supervisor, settings: Settings) -> None:
+    def __init__(self, supervisor: Supervisor, settings: Settings, env: Mapping[str, str]) -> None:
         self.supervisor = supervisor
+        self.environ = private_environment(supervisor.directory, extra=env)
         self.settings = settings
         self.directory = supervisor.directory
         # The newest Redis each time: a killed one leaves dead connections behind.
@@ -96,6 +97,15 @@ class Suite:
         data: Any = self.redis.get(f"dsmil:hb:{daemon}")
         return msgspec.json.decode(data) if data else {}
 
+    def state(self, daemon: str) -> str:
+        """What the daemon now running says it is: starting, ready, degraded or draining."""
+        beat = self.beat(daemon)
+        return str(beat["state"]) if beat.get("pid") == self.supervisor.pids.get(daemon) else ""
+
+    def all_in_audit(self, events: Sequence[bytes]) -> bool:
+        wanted = {decode(data).event_id for data in events}
+        return wanted <= set(self.audit.event_ids())
+
     def stat(self, daemon: str, name: str) -> Any:
         return self.beat(daemon).get("stats", {}).get(name, 0)
 
@@ -126,13 +136,21 @@ class Suites:
         *,
         env: Mapping[str, str] | None = None,
         args: Mapping[str, Sequence[str]] | None = None,
+        server: Callable[[Path], Any] | None = None,
+        watchdog_s: float = WATCHDOG_S,
     ) -> Suite:
         place = self._root / f"s{len(self._running)}"
         place.mkdir()
-        made = private_suite(place, daemons=daemons, extra_env={**QUIET, **(env or {})}, args_by_daemon=args)
+        given = {**QUIET, **(env or {})}
+        if server is None:
+            made = private_suite(place, daemons=daemons, extra_env=given, args_by_daemon=args)
+        else:
+            names = groups(shipped() if daemons is None else daemons)
+            made = Supervisor(place, names, server=server(place), extra_env=given, args_by_daemon=args)
+        made._watchdog_s = watchdog_s
         self._running.append(made)
         made.start()
-        return Suite(made, settings_of(place))
+        return Suite(made, settings_of(place), given)
 
     def close(self) -> None:
         for one in self._running:
@@ -234,7 +252,7 @@ def _events_of(path: Path, family: str, seed: int, lane: int) -> list[tuple[floa
 
 
 def traffic(
-    vessels: int, *, reports: int = 2, first: int = 0, since: float = 0.0, every_s: float = 10.0
+    vessels: int, *, reports: int = 7, first: int = 0, since: float = 0.0, every_s: float = 10.0
 ) -> list[bytes]:
     """Position events of vessels that each jump once, at a time of their own: one decision of l3 each. `since` is
     Unix seconds, by default so that the last report is of now."""
@@ -242,7 +260,7 @@ def traffic(
     since = since or now - reports * every_s
     rows = []
     for number in range(first, first + vessels):
-        jump = reports - 1 if reports == 2 else 1 + number * 7 % (reports - 1)
+        jump = 3 + number * 7 % (reports - 6)  # three reports before and after, or it is no jump
         for report in range(reports):
             lat = 50.0 + number * 0.01 + (1.0 if report >= jump else 0.0)
             rows.append((since + report * every_s + (number - first) / vessels, 211_000_000 + number, lat))

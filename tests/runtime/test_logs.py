@@ -58,3 +58,40 @@ def test_a_closed_stream_does_not_stop_the_work(out: io.StringIO) -> None:
 
 def test_printable_keeps_ordinary_text() -> None:
     assert logs.printable("MÆRSK \N{SNOWMAN} 12.5°") == "MÆRSK \N{SNOWMAN} 12.5°"
+
+
+def lines(out: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_an_event_that_comes_over_and_over_is_one_line_with_a_count(out: io.StringIO, clock: FakeClock) -> None:
+    log = logs.get()
+    for number in range(logs.REPEATS_MAX + 400):
+        log.warning("entries_undecodable", number=number)
+        if number < 5:
+            log.info("stats")
+    assert len(lines(out)) == logs.REPEATS_MAX + 5
+    clock.advance(logs.REPEATS_S)
+    log.info("stats")
+    told = lines(out)[-2:]
+    assert (told[0]["event"], told[0]["level"], told[0]["left_out"]) == ("entries_undecodable", "warning", 400)
+    assert told[1]["event"] == "stats"
+    for _ in range(logs.REPEATS_MAX):
+        log.warning("entries_undecodable")
+    assert "left_out" not in lines(out)[-1], "a new span has room again"
+
+
+def test_the_last_word_tells_what_was_left_out(out: io.StringIO) -> None:
+    for _ in range(logs.REPEATS_MAX + 3):
+        logs.get().error("disk_full")
+    logs.settle()
+    assert lines(out)[-1]["left_out"] == 3
+    logs.settle()
+    assert len(lines(out)) == logs.REPEATS_MAX + 1
+
+
+def test_the_same_name_at_another_level_is_another_event(out: io.StringIO) -> None:
+    for _ in range(logs.REPEATS_MAX + 1):
+        logs.get().info("redis")
+    logs.get().error("redis")
+    assert lines(out)[-1]["level"] == "error"

@@ -39,3 +39,21 @@ def test_merged_texts_keep_all_series_under_one_head() -> None:
     assert merged.count("# TYPE dsmil_layer_events_total counter") == 1
     assert values(merged) == values(texts[0]) | values(texts[1])
     assert merge([]) == ""
+
+
+def test_a_sum_somebody_else_keeps_is_a_counter_that_never_falls() -> None:
+    metrics = Metrics("net-parser")
+    for value in (3, 3, 10, 4):  # the keeper began anew at 4
+        metrics.total("dsmil_source_records_total", "Records", value, source="x")
+    labels = (("daemon", "net-parser"), ("source", "x"))
+    assert values(metrics.text())["dsmil_source_records_total", labels] == 14
+    assert "# TYPE dsmil_source_records_total counter" in metrics.text()
+
+
+def test_what_is_watched_is_read_for_each_text() -> None:
+    metrics, age = Metrics("l3"), [1.0]
+    metrics.watch(lambda: metrics.gauge("dsmil_age", "Age", name="x").set(age[0]))
+    labels = (("daemon", "l3"), ("name", "x"))
+    assert values(metrics.text())["dsmil_age", labels] == 1
+    age[0] = 2.0
+    assert values(metrics.text())["dsmil_age", labels] == 2

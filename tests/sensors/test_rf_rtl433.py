@@ -184,3 +184,13 @@ def test_every_shared_recording_has_the_records_and_emitters_rtl433_counted(shar
         timed = sum(isinstance(item, Observation) and item.ts is not None for item in items)
         forms = truth[path.name]["time_forms"]
         assert timed == sum(forms.values()) - forms.get("relative @s", 0)
+
+
+def test_a_reading_that_is_no_number_is_null() -> None:
+    """Found by mutation: "nan" in a CSV column became a float that JSON cannot hold."""
+    from dsmil.sensors.rtl433_csv import Rtl433Csv
+
+    parser = Rtl433Csv()
+    data = b"time,msg,codes,model,id,channel,temperature_C\n2026-01-01 00:00:00,,,Acurite,12,A,nan\n"
+    items = [*parser.feed(data), *parser.close()]
+    assert [item.payload.readings for item in items if isinstance(item, Observation)] == [{"temperature_C": None}]

@@ -1,4 +1,4 @@
-"""Beside routing: rows are written in time, never hold routing up, and come back after the tmpfs was emptied."""
+"""Beside routing: rows are written in time and never hold routing up, and rules may change."""
 
 from __future__ import annotations
 
@@ -12,14 +12,9 @@ from dsmil.clock import FakeClock
 from dsmil.config import Settings
 from dsmil.config.soc import SocRouter
 from dsmil.errors import ConfigError, Unavailable
-from dsmil.events import envelope
-from dsmil.events.enums import StreamName
 from dsmil.events.envelope import Event
-from dsmil.fabric.publisher import Publisher
-from dsmil.fabric.wire import Wire
-from dsmil.soc.refill import Refill
 from dsmil.soc.router import Router
-from dsmil.soc.service import RouterService
+from dsmil.soc.service import BUMPS_MAX, RouterService
 from dsmil.soc.shrink import ShrinkPoller
 from dsmil.store.hot import HotPathDB
 
@@ -87,14 +82,40 @@ def test_rows_wait_for_the_flush_and_shorten_the_wait(bench: Bench, clock: FakeC
     clock.advance(1)
     bench.service.step(2.0)
     payload = bench.rows()[0]["payload"]
-    assert isinstance(payload, dict) and payload["last_ts"] == now + 1
+    assert isinstance(payload, dict) and (payload["count"], payload["last_ts"]) == (2, now + 1)
 
 
-def test_draining_writes_everything_and_says_offline(bench: Bench, clock: FakeClock, decide: Decide) -> None:
-    bench.feed.batches = [[decide(ts=clock.now()), decide(ts=clock.now() + 1)]]
+def test_draining_writes_everything(bench: Bench, clock: FakeClock, decide: Decide) -> None:
+    now, ships = clock.now(), [f"vessel:{i}" for i in range(BUMPS_MAX + 10)]
+    bench.feed.batches = [[decide("ais.jump", ship, ts=now + i) for i in range(2) for ship in ships]]
     bench.service.step(0)
     bench.service.drain()
-    assert len(bench.rows()) == 1 and bench.hot.get_device_statuses()[0]["status"] == "OFFLINE"
+    rows = bench.hot.get_recent_soc_events(limit=10_000)
+    assert len(rows) == len(ships) and {row["payload"]["count"] for row in rows} == {2}
+
+
+def test_changed_counts_go_in_bounded_parts_each_once(bench: Bench, clock: FakeClock, decide: Decide) -> None:
+    now, ships = clock.now(), [f"vessel:{i}" for i in range(BUMPS_MAX + 10)]
+    bench.feed.batches = [[decide("ais.jump", ship, ts=now + i) for i in range(2) for ship in ships]]
+    for written in (BUMPS_MAX, BUMPS_MAX + 10):
+        bench.service.step(0)
+        clock.advance(1)
+        rows = bench.hot.get_recent_soc_events(limit=10_000)
+        assert sum("count" in row["payload"] for row in rows) == written
+
+
+def test_what_is_held_back_is_counted_by_reason_over_a_reload(
+    bench: Bench, tmp_path: Path, clock: FakeClock, decide: Decide
+) -> None:
+    settings = Settings(soc_router=SocRouter(rules_dir=tmp_path))
+    (tmp_path / "a.toml").write_text("[[suppress]]\nwhere='score < 1'\nuntil=2999-01-01\nreason='drill'\n")
+    bench.service.reload(settings)
+    for _ in range(2):
+        bench.feed.batches = [[decide(ts=clock.now())]]
+        bench.service.step(0)
+        bench.service.reload(settings)
+    stats = bench.service.stats()
+    assert (stats["suppressed"], stats["suppressed_by"]) == (2, "drill=2") and bench.rows() == []
 
 
 def test_an_absent_hot_database_never_stops_routing(tmp_path: Path, clock: FakeClock, decide: Decide) -> None:
@@ -133,28 +154,3 @@ def test_reload_takes_new_rules_or_keeps_the_old(bench: Bench, tmp_path: Path) -
     with pytest.raises(ConfigError):
         bench.service.reload(settings)
     assert len(bench.router.suppression.rules) == 1
-
-
-@pytest.mark.live
-def test_an_emptied_tmpfs_is_filled_in_again(redis_socket: str, tmp_path: Path, decide: Decide) -> None:
-    from dsmil.clock import SYSTEM
-
-    wire, now = Wire(f"unix://{redis_socket}"), SYSTEM.now()
-    router = Router()
-    made = router.process([decide("ais.jump", f"vessel:{i}", ts=now) for i in range(1200)])
-    made += router.process(
-        [decide("ais.jump", "vessel:7", ts=now + 5), decide("ais.zone", "vessel:x", ts=now + 800)]
-    )
-    Publisher(wire, StreamName.SOC_EVENTS).publish([envelope.encode(event) for event in made])
-    hot = HotPathDB(tmp_path / "hotpath.db")
-    hot.connect()
-    refill = Refill(wire, hot, retention_s=86_400, now=SYSTEM.now)
-    pages = 0
-    while refill.step():
-        pages += 1
-    assert pages == 3 and hot.get_stats()["soc_events_cache"] == 1201
-    row = next(r for r in hot.get_recent_soc_events(limit=2000) if r["payload"]["entity"] == "vessel:7")
-    assert row["payload"]["last_ts"] == pytest.approx(now + 5, abs=1e-3)
-    assert not refill.step(), "nothing to do while the file stands"
-    restarted = Refill(wire, hot, retention_s=86_400, now=SYSTEM.now)
-    assert not restarted.step(), "a restart finds the file as it was"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dsmil.errors import ConfigError
+from dsmil.events.enums import Severity
+from dsmil.events.envelope import Event
 from dsmil.soc import suppression
 
 GOOD = '[[suppress]]\nwhere = \'decision = "ais.zone"\'\nuntil = 2030-01-01\nreason = "drill"\n'
@@ -43,3 +46,29 @@ def test_too_many_rules_are_refused(tmp_path: Path) -> None:
     (tmp_path / "many.toml").write_text(GOOD * (suppression.RULES_MAX + 1))
     with pytest.raises(ConfigError, match="rules exceed"):
         suppression.load(tmp_path)
+
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "etc" / "rules.d" / "00-example.toml"
+
+
+def test_the_shipped_example_holds_nothing_back_and_its_rules_load_once_uncommented(
+    tmp_path: Path, decide: Callable[..., Event]
+) -> None:
+    text = EXAMPLE.read_text("utf-8")
+    assert all(line.startswith("#") or not line for line in text.splitlines())
+    (tmp_path / "a.toml").write_text(text)
+    assert suppression.load(tmp_path).rules == ()
+    bare = "\n".join(
+        line[1:] for line in text.splitlines() if line.startswith("#") and line[1:2] not in ("", " ")
+    )
+    (tmp_path / "a.toml").write_text(bare)
+    rules = suppression.load(tmp_path)
+    assert len(rules.rules) == 3
+    fits = [
+        decide("ais.gone_dark", "vessel:211000001"),
+        decide("rf.new_emitter", "rf:abc", severity=Severity.MEDIUM),
+        decide("net.scan_seen", "host:ip:198.51.100.7", "host:ip:192.0.2.10"),
+    ]
+    assert [rules.match(event) for event in fits] == [rule.reason for rule in rules.rules]
+    assert rules.match(decide("rf.new_emitter", "rf:abc", severity=Severity.HIGH)) is None
+    assert rules.match(decide("ais.gone_dark", "vessel:211000002")) is None

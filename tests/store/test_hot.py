@@ -14,11 +14,12 @@ import pytest
 
 from dsmil.clock import FakeClock
 from dsmil.config import load
-from dsmil.events.enums import Category, Severity
+from dsmil.events.enums import Category, DeviceState, Severity
 from dsmil.events.envelope import Event, pack
 from dsmil.events.soc import Signals, SocPayload
 from dsmil.store.hot import HotPathDB, config_of
 from dsmil.store.hot_file import HotConfig
+from dsmil.store.presence import Standing
 from dsmil.store.sqlite import sql_dir
 
 MIB = 1 << 20
@@ -161,7 +162,8 @@ def test_the_sql_file_runs_under_a_driver(tmp_path: Path) -> None:
 def test_layers_are_there_from_the_start(hot: HotPathDB, tmp_path: Path) -> None:
     rows = select(tmp_path / "hotpath.db", "SELECT layer, tops_available FROM layer_state ORDER BY layer")
     assert rows == [(2, 102), (3, 50), (4, 65), (5, 105), (6, 160), (7, 440), (8, 188), (9, 330)]
-    assert hot.set_layer(3, active_devices=[16, 19, 20], event_count=7)
+    meta = {"daemon": "l3", "events": 7}
+    assert hot.set_standing([Standing(number, DeviceState.ONLINE, meta=meta) for number in (20, 16, 19)])
     found = select(tmp_path / "hotpath.db", "SELECT active_devices, event_count, tops_available FROM layer_state")
     assert ("[16,19,20]", 7, 50) in found
 
@@ -169,7 +171,7 @@ def test_layers_are_there_from_the_start(hot: HotPathDB, tmp_path: Path) -> None
 def test_the_documented_queries_answer(hot: HotPathDB, tmp_path: Path, clock: FakeClock) -> None:
     hot.insert_events(events(0, 3, clock))
     hot.insert_soc([soc(clock)])
-    hot.set_status(52, 8, "SOC Router", "ONLINE", {"processed": 1})
+    hot.set_standing([Standing(52, DeviceState.ONLINE, meta={"processed": 1})])
     hot.add_shrink({"risk_acute_stress": 0.2, "shrink_crisis_level": 0.9}, clock.now())
     answers = [select(tmp_path / "hotpath.db", query) for query in DOCUMENTED]
     assert answers[0] == [(0, "HIGH", 3)]
@@ -223,10 +225,10 @@ def test_decisions_and_soc_events_fill_their_columns(hot: HotPathDB, tmp_path: P
     )
     assert found == [("ais.jump", "event-1", 0.75, 2.5, "CPU")]
     assert hot.insert_soc([soc(clock)])
-    assert hot.bump_soc("soc-1", 4, 99.5)
+    assert hot.bump_soc([("soc-1", 2, 98.5), ("unknown", 3, 1.0), ("soc-1", 4, 99.5)]) and hot.bump_soc([])
     row = hot.get_recent_soc_events()[0]
     assert (row["source_device"], row["source_layer"], row["severity"]) == (20, 3, "HIGH")
-    assert (row["payload"]["repeats"], row["payload"]["last_ts"], row["payload"]["entity"]) == (
+    assert (row["payload"]["count"], row["payload"]["last_ts"], row["payload"]["entity"]) == (
         4,
         99.5,
         "vessel:1",
