@@ -83,6 +83,10 @@ class Checkpoint:
                 f"save checkpoint {self.path}: {error}", hint="make room or set its rights"
             ) from None
 
+    def drop_newest(self) -> None:
+        """Forget the newest; the one before is kept."""
+        self.path.unlink(missing_ok=True)
+
     def load(self) -> tuple[list[Saved], list[Corrupt]]:
         """The good checkpoints, newest first, and what is wrong with the others."""
         good: list[Saved] = []

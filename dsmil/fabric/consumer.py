@@ -7,7 +7,6 @@ is one that has ended ten starts of the process. Redis being away counts against
 
 With a checkpoint the handler has memory. It is then set back before every retry - checkpoint, journal, once;
 after that to a copy of its state taken before each part - so what failed halfway leaves no trace in it.
-
 The next read travels with the commit of the batch before, and Redis works while the handler does.
 """
 
@@ -147,7 +146,9 @@ class Consumer:
         self._inbox.clear()
         self._unfit.clear()
         self._outbox.look()
-        self._outbox.settle(self._look())
+        before, places = self._watch.epochs, self._look()
+        journal, unsettled = self._journal, self._outbox.unsettled
+        self._outbox.settle(places, redo=journal is not None and journal.forgotten(unsettled, before))
         self._outbox.load_failures()
         self._own, self._fit, self._backlog = True, True, False
 
@@ -255,12 +256,12 @@ class Consumer:
             journal.keep()
         if self._wants_ahead() and not self._outbox.flying:
             self._outbox.send(None, self._feed.ask)
+        if journal is not None:
+            journal.stale = True  # until it is set back, or the outputs of what it remembers are on their way
         try:
             outputs = self._handler(part.entries)
         except Exception as error:  # settled here: waited for, retried in halves, or buried
-            if journal is not None and not part.careful:
-                journal.stale = True
-            elif journal is not None:
+            if journal is not None and part.careful:
                 journal.back()
             if isinstance(error, Unavailable):
                 raise
@@ -269,8 +270,6 @@ class Consumer:
             self._inbox.extendleft(reversed(self._retry.after(part, error)))
             return 0
         self._lag_s = max(0.0, self._clock.now() - part.entries[0].event.ingest_ts)
-        if journal is not None:
-            journal.stale = True  # until the outputs of what it now remembers are on their way
         self._collect()
         self._commit(part, outputs)
         return len(part.entries)

@@ -11,7 +11,7 @@ delivered entry is replayed in the order of ids, and a loss is recorded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -86,6 +86,14 @@ class Journal:
         self.stale = False
         self._due = self._clock.monotonic() + self._checkpoint.every_s
 
+    def forgotten(self, unsettled: int, before: Mapping[str, str]) -> bool:
+        """Whether the handler must be set back: also where Redis has lost batches it had acknowledged, as it may
+        when it is killed while the disk syncs. Of `unsettled` batches it never told. Where no identity of a
+        stream is as `before`, everything is gone, and what the handler remembers is all there is."""
+        known = any(before.get(name) == epoch for name, epoch in self.epochs.items())
+        self.stale = self.stale or (known and self._past.ends()[1] < self.seq - unsettled)
+        return self.stale
+
     def places(self) -> dict[StreamName, Place]:
         """Where the checkpoint last saw each stream."""
         saved = self._saved
@@ -132,7 +140,7 @@ class Journal:
         """Return to the state remembered by `keep`."""
         assert self._kept is not None
         self._handler.restore(self._kept)
-        self._kept = None
+        self._kept, self.stale = None, False
 
     def due(self) -> bool:
         """Whether it is time for a checkpoint."""
@@ -164,6 +172,8 @@ class Journal:
         fitting = [saved for saved in good if saved.seq <= last]
         if good and not fitting:
             self._record("state_ahead", f"checkpoint {good[-1].seq} is ahead of row {last}: Redis went back")
+        elif fitting and fitting[0] is not good[0]:
+            self._checkpoint.drop_newest()  # it is of a past that did not happen
         for saved in fitting or good[-1:]:
             self._handler.reset()
             try:

@@ -108,10 +108,18 @@ class Outbox:
             if isinstance(reply, WireError) and reply.away:
                 checked(reply)
 
-    def settle(self, places: Mapping[StreamName, Place]) -> None:
-        """Find out what became of unknown commits, and send again those that were not carried out."""
+    @property
+    def unsettled(self) -> int:
+        """Commits of which nobody knows whether they were carried out."""
+        return len(self._unsettled)
+
+    def settle(self, places: Mapping[StreamName, Place], *, redo: bool = False) -> None:
+        """Find out what became of unknown commits, and send again those that were not carried out. `redo`: they
+        are let go, because the handler is set back and makes them again."""
         if self._unsettled:
             self._kill_former()
+        if redo:
+            self._unsettled.clear()
         while self._unsettled:
             commit = self._unsettled[0]
             stream, entry_id = commit.probe()

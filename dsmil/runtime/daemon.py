@@ -30,8 +30,8 @@ DRAIN_S_MAX = 8.0
 """With one wait slice of 2 s before it, a stop takes under 10 s (issue 2)."""
 WAIT_SLICE_S = 1.0
 """Longest sleep between two looks at the flags."""
-BACKOFF_FIRST_S, BACKOFF_CAP_S = 0.1, 5.0
-"""Waiting for what is away: quick at first, never so long that recovery is noticed late."""
+BACKOFF_FIRST_S, BACKOFF_CAP_S = 0.1, 2.0
+"""Waiting for what is away: quick at first, never so long that the five seconds to be back are missed."""
 
 
 class Part(Protocol):

@@ -64,7 +64,7 @@ def kit_for(wire: Wire, *, voice: str, device: int, clock: Clock = SYSTEM) -> Ki
     return Kit(
         device=device,
         clock=clock,
-        outbox=Outbox(events.publish, dead.publish),
+        outbox=Outbox(events.publish, dead.publish, settle=events.settle),
         speaker=Speaker(voice, device=device, clock=clock),
     )
 

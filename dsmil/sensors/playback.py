@@ -7,6 +7,7 @@ a seek. `window` is the operators' own and left alone.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from math import inf, isfinite
 from typing import Any, Protocol
@@ -18,6 +19,9 @@ from dsmil.sensors.pace import Pace, parse_speed, show_speed
 POINTER_KEY = "dsmil:ais:playback"
 LOOK_EVERY_S = 0.25
 """How often the pointer is read and our position written: a click takes hold within this."""
+MINE_MAX = 64
+"""Positions of ours remembered, some 16 s: a Redis that was killed may show one of them again, and whether a write
+that failed was carried out nobody knows. None of them is an operator's seek."""
 FROM_THE_START = -inf
 """A seek to the very beginning."""
 
@@ -63,6 +67,9 @@ class Player:
         self._pointer = pointer
         self._position: float | None = None
         self._written = ""
+        self._mine: deque[str] = deque(maxlen=MINE_MAX)
+        self._before = ("", "")
+        self._began: Mapping[str, str] = {}
         self._seek: float | None = None
         self._looked_s = -inf
 
@@ -71,27 +78,36 @@ class Player:
         self._pace = Pace(self._speed)
         self._position, self._seek, self._written, self.playing = None, None, "", True
         if self._pointer is not None:
-            held = self._pointer.read().get("state") == "pause"
+            found = self._pointer.read()
+            self._before = _gist(found)
+            self._mine.append(found.get("position_ts", ""))
             fields = {"position_ts": "", "speed": show_speed(self._speed)}
-            self._pointer.write(fields if held else {**fields, "state": "play"})
+            self._began = fields if found.get("state") == "pause" else {**fields, "state": "play"}
+            self._pointer.write(self._began)
             self._looked_s = -inf
 
     def end(self) -> None:
         """The recording is over."""
         if self._pointer is not None:
-            self._pointer.write({"state": "stop", **self._place()})
+            place = self._place()
+            self._mine.extend(place.values())
+            self._pointer.write({"state": "stop", **place})
 
     def look(self) -> None:
         """Read the pointer and write our position, where it is time to."""
         if self._pointer is None or self._clock.monotonic() - self._looked_s < LOOK_EVERY_S:
             return
         fields = self._pointer.read()
+        if _gist(fields) == self._before and self._before[0] == "stop":  # a killed Redis forgot that we began
+            self._pointer.write(self._began)
+            fields = {**fields, **self._began}
         self._looked_s = self._clock.monotonic()
         self._obey_speed(fields.get("speed", ""))
         self._obey_state(fields.get("state", "play"))
         self._obey_position(fields.get("position_ts", ""))
         place = self._place()
         if self._seek is None and place and place["position_ts"] != self._written:
+            self._mine.append(place["position_ts"])
             self._pointer.write(place)
             self._written = place["position_ts"]
 
@@ -132,7 +148,7 @@ class Player:
         self.playing = playing
 
     def _obey_position(self, word: str) -> None:
-        if not word or word == self._written:
+        if not word or word == self._written or word in self._mine:
             return
         try:
             wanted = float(word)
@@ -141,3 +157,7 @@ class Player:
         if isfinite(wanted):
             self._seek = wanted
             self._written = word
+
+
+def _gist(fields: Mapping[str, str]) -> tuple[str, str]:
+    return fields.get("state", ""), fields.get("position_ts", "")

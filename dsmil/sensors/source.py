@@ -65,7 +65,15 @@ class Transport(Protocol):
 class Outbox:
     """Encoded events on their way to L3_IN and DEAD_LETTER, and what is to happen once they are there."""
 
-    def __init__(self, publish: Publish, publish_dead: Publish, *, batch_max: int = BATCH_MAX) -> None:
+    def __init__(
+        self,
+        publish: Publish,
+        publish_dead: Publish,
+        *,
+        batch_max: int = BATCH_MAX,
+        settle: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._settle = settle
         self._publish = publish
         self._publish_dead = publish_dead
         self._batch_max = batch_max
@@ -87,6 +95,7 @@ class Outbox:
 
     def flush(self) -> int:
         """Publish everything; returns how many events went out. Where it raises, the rest is kept."""
+        self._settle()
         before = self.published
         # The lists stay the same objects, because `put` is their own method.
         for waiting, publish in ((self._events, self._publish), (self._dead, self._publish_dead)):

@@ -119,7 +119,7 @@ def test_l4_killed_while_consuming(alone: Any, recorded: Any, kills: int) -> Non
     stop(calm, "l4")
     killed_through(harried, "l4", streams, times=max(kills, FEW), seed=21)
     stop(harried, "l4")
-    ids, want = told(calm, "L4_OUT")
+    _, want = told(calm, "L4_OUT")
     seen, got = told(harried, "L4_OUT")
     assert want
     assert len(seen) == len(set(seen)), "each decision once"

@@ -8,20 +8,24 @@ minutes. Without it each is killed once, 1 s apart. The figures go to `kills.jso
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from dsmil.analytics.l3 import catalog
 from dsmil.cli.feeding import reading_options
 from dsmil.cli.ingest import DAEMON_OF
 from dsmil.cli.playing import Feed, Watch
 from dsmil.cli.stack import shipped
 from dsmil.cli.sums import reckon
 from dsmil.clock import SYSTEM
+from dsmil.config.detectors import L3
 from dsmil.events.decision import Decision, category_of, severity_of
 from dsmil.events.envelope import Event, decode, encode, pack, unpack
 from dsmil.events.soc import Repeats, SocPayload
@@ -36,6 +40,7 @@ BACK_S_MAX = 15.0
 """Generous, for a machine that does other things; the promise is 5 s, and the figure is kept."""
 WINDOW_S = 600.0
 SEED = 165
+COUNTED = ("L3_IN", "L3_OUT", "L4_OUT", "SOC_EVENTS", "L8_ALERTS")
 
 
 def plan(kills: int) -> list[str]:
@@ -77,8 +82,8 @@ class Dropped:
         rng = Random(number)
         ships = [
             harbour.Vessel(
-                mmsi=245_000_000 + number * 10 + min(n, 5), name=f"TEST {number}", ship_type=70, lat=51.0 + n, lon=4.0,
-                sog_kn=10.0, cog_deg=90.0,
+                mmsi=245_000_000 + number * 10 + min(n, 5), name=f"TEST {number}", ship_type=70, lat=51.0 + n,
+                lon=4.0, sog_kn=10.0, cog_deg=90.0,
             )
             for n in range(7)
         ]  # fmt: skip
@@ -145,9 +150,7 @@ def twice_in_a_window(soc: list[Event]) -> list[tuple[str, str, float]]:
         times.setdefault((said.entity, said.decision), []).append(event.ts)
     for key, seen in times.items():
         seen.sort()
-        found += [
-            (*key, late - early) for early, late in zip(seen, seen[1:], strict=False) if late - early < WINDOW_S
-        ]
+        found += [(*key, late - early) for early, late in pairwise(seen) if late - early < WINDOW_S]
     return found
 
 
@@ -162,6 +165,14 @@ def counted(suite: Any) -> tuple[int, int]:
             said = unpack(event, Repeats)
             told[said.first] = max(told[said.first], said.count)
     return len(decisions), told.total()
+
+
+def missing(suite: Any) -> set[str]:
+    """Decisions of l3 that the pure engine makes of what was audited, in its order, and that nobody made. Ships
+    and radios only: what a scan leads to depends on which of two daemons came first."""
+    engine = catalog.engine(catalog.detectors(L3()), epoch="again")
+    made = {event.event_id for event in audited(suite, "L3_OUT")}
+    return {event.event_id for event in engine.process(audited(suite, "L3_IN"))} - made
 
 
 def test_suite_under_kills(suites: Any, tmp_path: Path, kills: int) -> None:
@@ -203,13 +214,13 @@ def judge(suite: Any, feed: Feed, backs: list[tuple[str, float]]) -> None:
         "back_s_mean": round(sum(s for _, s in backs) / len(backs), 2),
         "accepted": sum(one.accepted for one in checked.inputs.values()), "lost": checked.lost,
         "rows": audit.count(), "distinct": audit.distinct(), "chain_ok": whole.ok, "disagree": checked.disagree,
-        "entries": {name: suite.redis.xinfo_stream(name)["entries-added"] for name in ("L3_IN", "L3_OUT", "L4_OUT", "SOC_EVENTS", "L8_ALERTS")},
-        "decisions": decisions, "spoken_of": spoken_of, "soc_events": len(soc),
+        "entries": {name: suite.redis.xinfo_stream(name)["entries-added"] for name in COUNTED},
+        "decisions": decisions, "spoken_of": spoken_of, "undecided": len(missing(suite)), "soc_events": len(soc),
         "twice": twice_in_a_window(soc), "dead_letters": suite.redis.xlen("DEAD_LETTER"),
         "losses": [(row.kind, row.stream, row.reader, row.detail) for row in read_losses(settings.paths.audit)],
     }  # fmt: skip
     (suite.directory / "kills.json").write_text(json.dumps(figures, indent=1))
-    print(json.dumps(figures, indent=1))
+    sys.stdout.write(json.dumps(figures, indent=1) + "\n")
     assert checked.lost == 0, checked.lost_ids
     assert checked.disagree == []
     assert figures["rows"] == figures["distinct"]
@@ -217,4 +228,4 @@ def judge(suite: Any, feed: Feed, backs: list[tuple[str, float]]) -> None:
     assert figures["twice"] == []
     assert spoken_of == decisions
     assert len({event.event_id for event in soc}) == len(soc) > 0
-    assert figures["losses"] == []
+    assert figures["undecided"] == 0
