@@ -32,12 +32,15 @@ from dsmil.sensors.files import Broken, open_regular
 from dsmil.sensors.formats import META_SUFFIX, RECORDING_SUFFIX
 
 DONE, REJECTED = "done", "rejected"
+WHY = ".why"
 LOOK_EVERY_S = 10.0
 """How often the folder is looked through in case a notice was lost (inotify queues are bounded)."""
 REST_S = 2.0
 """A file found by looking is taken once it has not changed for this long: somebody may still be writing it."""
 NAMES_MAX = 10_000
 """Names waiting at once; the next look finds the others again."""
+NAME_BYTES_MAX = 255
+"""The longest file name Linux's file systems take."""
 NOT_YET = (".part", ".tmp", ".crdownload", ".filepart")
 """Endings of files that are still being brought; they are renamed when they are whole. Dot files too."""
 
@@ -119,11 +122,11 @@ class DropFolder:
 
     def place(self, name: str, folder: str) -> Path:
         """Where `put_away` would put a file now: its own name, or one with a number nobody has."""
-        target = self.path / folder / name
+        target = self.path / folder / _fitting(name, "")
         number = 1
         while os.path.lexists(target):
             number += 1
-            target = self.path / folder / f"{name}.{number}"
+            target = self.path / folder / _fitting(name, f".{number}")
         return target
 
     def put_away(self, name: str, folder: str, *, why: str = "") -> Path | None:
@@ -148,7 +151,7 @@ class DropFolder:
         line = "".join(c if c.isprintable() else "?" for c in cut_text(why))
         when = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="seconds")
         try:
-            beside = target.with_name(target.name + ".why")
+            beside = target.with_name(target.name + WHY)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             with os.fdopen(os.open(beside, flags, 0o640), "w", encoding="utf-8") as file:
                 file.write(f"{when} {line}\n")
@@ -233,6 +236,13 @@ class _Notices(FileSystemEventHandler):
         if self._names.qsize() < NAMES_MAX:
             self._names.put(os.path.basename(os.fsdecode(path)))
             os.eventfd_write(self._told, 1)
+
+
+def _fitting(name: str, tail: str) -> str:
+    """The name with that tail, cut where a `.why` beside it would be too long: a file that could not be put away
+    would hold up all the others for ever."""
+    room = NAME_BYTES_MAX - len(tail) - len(WHY)
+    return os.fsdecode(os.fsencode(name)[:room]) + tail
 
 
 def _wanted(name: str) -> bool:

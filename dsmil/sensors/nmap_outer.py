@@ -62,11 +62,36 @@ class OuterElements:
         self.known = False
         self._scan: ScanElements | None = None
         self._piece = Piece(b"", 0, 1, host=False)
+        self._held: Piece | None = None
         self._resumes = 0
         self._begin()
 
     def feed(self, piece: Piece) -> None:
         """Read a piece. Refused ends the reading."""
+        # expat is given whole tags only: newer and patched older ones put an unfinished one off until much more
+        # has come, and would tell of it in the wrong place.
+        held, self._held = self._held, None
+        if held is not None and held.offset + len(held.data) == piece.offset:
+            piece = Piece(held.data + piece.data, held.offset, held.line, host=False)
+        elif held is not None:
+            self._read(held)
+        end = piece.data.rfind(b">") + 1
+        rest = piece.data[end:]
+        if len(rest) > TOKEN_BYTES_MAX:
+            raise Refused(Reason.OVERSIZED, f"a tag is longer than {TOKEN_BYTES_MAX} bytes")
+        if rest:
+            line = piece.line + piece.data.count(b"\n", 0, end)
+            self._held = Piece(rest, piece.offset + end, line, host=False)
+        if end:
+            self._read(Piece(piece.data[:end], piece.offset, piece.line, host=False))
+
+    def close(self) -> None:
+        """The file ended: read what was held back."""
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._read(held)
+
+    def _read(self, piece: Piece) -> None:
         self._piece = piece
         start: int | None = 0
         while start is not None:

@@ -78,6 +78,8 @@ class NmapXml:
         self._closing = True
         if not self._stopped:
             self._take(self._cutter.close())
+        if not self._stopped:
+            self._finish_outer()
         if self._begun is not None:
             self._lose_host(Reason.TRUNCATED, "the file ends inside this host", self._begun)
         elif self._head and not self._outer.known and not self._hosts and not self._stopped:
@@ -110,6 +112,12 @@ class NmapXml:
                     self._take_host(piece)
                 else:
                     self._outer.feed(piece)
+        except Refused as refused:
+            self._stop(refused.reason, str(refused))
+
+    def _finish_outer(self) -> None:
+        try:
+            self._outer.close()
         except Refused as refused:
             self._stop(refused.reason, str(refused))
 
