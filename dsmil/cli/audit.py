@@ -51,7 +51,10 @@ def _say(report: Report, place: Path) -> None:
 @json_option
 def loss(directory: Path | None, as_json: bool) -> None:
     """List what is known to be lost, newest first."""
-    rows = read_losses(settings_of(directory).paths.audit)
+    place = settings_of(directory).paths.audit
+    if not place.is_dir():
+        raise Unavailable(f"list losses: no directory {place}", hint="has the drainer run yet?")
+    rows = read_losses(place)
     if as_json:
         emit(rows)
         return

@@ -45,6 +45,7 @@ class _Row(Struct, frozen=True, gc=False):
 @click.argument("family", type=click.Choice(FAMILIES))
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--timezone", default="UTC", show_default=True, help="Zone of times that name none.")
+@click.option("--json", is_flag=True, expose_value=False, help="As always: there is no other form.")
 def decode(family: str, paths: tuple[str, ...], timezone: str) -> None:
     """Print the observations in PATHs (- is stdin) as JSON lines.
 

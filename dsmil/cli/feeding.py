@@ -80,6 +80,7 @@ def feed(  # noqa: PLR0913 - all but three are keywords
     """Feed `paths` of one family; `speed` (in a tuple, null for max) plays them under the shared pointer.
     Raises Unavailable where Redis or the ledger is away."""
     wire = Wire(settings.redis.address(), name=VOICE)
+    wire.call("PING")  # first: where there is no suite, nothing is to be made
     kit = kit_for(wire, voice=VOICE, device=BY_NAME[daemon].device)
     ledger = Ledger(settings.paths.ingest_db, clock=SYSTEM)
     ledger.open()
@@ -95,7 +96,6 @@ def feed(  # noqa: PLR0913 - all but three are keywords
         sources.append(_stdin(family, shelf, kit))
     loop = Loop(sources, kit)
     try:
-        wire.call("PING")
         _run(loop)
     finally:
         ledger.close()

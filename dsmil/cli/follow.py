@@ -15,7 +15,7 @@ from dsmil.cli.readings import text
 from dsmil.clock import Clock
 from dsmil.config.places import Redis as RedisSettings
 from dsmil.events.enums import Severity
-from dsmil.events.envelope import FIELD
+from dsmil.events.envelope import FIELD, TS_MAX
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -133,8 +133,19 @@ def _row(stream: str, entry_id: bytes, fields: dict[bytes, bytes] | None) -> Row
         event = msgspec.json.decode((fields or {}).get(FIELD, b""))
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
-    known = isinstance(event, dict) and {"ts", "kind", "source", "source_device"} <= event.keys()
-    return Row(stream, text(entry_id), event) if known and isinstance(event["ts"], int | float) else None
+    return Row(stream, text(entry_id), event) if isinstance(event, dict) and _readable(event) else None
+
+
+def _readable(event: dict[str, Any]) -> bool:
+    """Whether what a line shows of it is of the right type; the daemons bury what is not."""
+    ts, words = event.get("ts"), (event.get("kind"), event.get("source"), event.get("severity", Severity.LOW))
+    return (
+        isinstance(ts, int | float)
+        and 0 <= ts <= TS_MAX
+        and all(isinstance(word, str) for word in words)
+        and isinstance(event.get("source_device"), int)
+        and isinstance(event.get("payload") or {}, dict)
+    )
 
 
 def _order(row: Row) -> tuple[tuple[int, int], str]:

@@ -17,7 +17,7 @@ from dsmil.cli.decode import decode
 from dsmil.cli.place import dir_option, redis_of, settings_of
 from dsmil.cli.show import emit, json_option
 from dsmil.errors import ConfigError
-from dsmil.fabric.topology import BY_NAME, DAEMONS
+from dsmil.fabric.topology import DAEMONS
 from dsmil.runtime.logs import printable
 from dsmil.sensors.formats import FAMILIES
 from dsmil.sensors.pace import parse_speed
@@ -76,28 +76,35 @@ def replay(*, paths: tuple[str, ...], speed: str, rounds: int, directory: Path |
 @click.command()
 @click.argument("daemon")
 @dir_option
-def pause(daemon: str, directory: Path | None) -> None:
+@json_option
+def pause(daemon: str, directory: Path | None, as_json: bool) -> None:
     """Let DAEMON read nothing new until it is resumed; what feeds it waits, UDP drops and counts."""
     with redis_of(settings_of(directory)) as redis:
         redis.set(pause_key(_known(daemon)), "1")
-    click.echo(f"{daemon}: paused")
+    if as_json:
+        emit({"daemon": daemon, "paused": True})
+    else:
+        click.echo(f"{daemon}: paused")
 
 
 @click.command()
 @click.argument("daemon")
 @dir_option
-def resume(daemon: str, directory: Path | None) -> None:
+@json_option
+def resume(daemon: str, directory: Path | None, as_json: bool) -> None:
     """Let a paused DAEMON go on."""
     with redis_of(settings_of(directory)) as redis:
         was = redis.delete(pause_key(_known(daemon)))
-    click.echo(f"{daemon}: {'resumed' if was else 'was not paused'}")
+    if as_json:
+        emit({"daemon": daemon, "paused": False, "was_paused": bool(was)})
+    else:
+        click.echo(f"{daemon}: {'resumed' if was else 'was not paused'}")
 
 
 def _known(daemon: str) -> str:
-    if daemon not in BY_NAME:
-        raise ConfigError(
-            f"pause {daemon}: no such daemon", hint=f"known: {', '.join(each.name for each in DAEMONS)}"
-        )
+    known = [each.name for each in DAEMONS if each.shipped]
+    if daemon not in known:
+        raise ConfigError(f"find daemon {daemon}: none of that name", hint=f"known: {', '.join(known)}")
     return daemon
 
 

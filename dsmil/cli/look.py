@@ -5,6 +5,7 @@ Everything here only reads, but `dlq retry` and `dlq drop`, so it may be run bes
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -152,6 +153,13 @@ def top(directory: Path | None, count: int | None, every_s: float, as_json: bool
             table(("daemon", "state", "lag", "memory", "error"), [row.cells() for row in frame.daemons])
 
 
+def _entry_ids(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    for word in [value] if isinstance(value, str) else value:
+        if not re.fullmatch(r"[0-9]{1,20}-[0-9]{1,20}", word):
+            raise click.BadParameter(f"{word!r} is no id such as 1700000000000-0; see `dsmil dlq list`")
+    return value
+
+
 @click.group()
 def dlq() -> None:
     """Dead letters: what could not be handled, and why."""
@@ -189,7 +197,7 @@ def _letter_json(letter_id: str, letter: Any) -> dict[str, Any]:
 
 @dlq.command("show")
 @dir_option
-@click.argument("letter_id", metavar="ID")
+@click.argument("letter_id", metavar="ID", callback=_entry_ids)
 @json_option
 def dlq_show(directory: Path | None, letter_id: str, as_json: bool) -> None:
     """One dead letter with everything known of it."""
@@ -208,7 +216,7 @@ def dlq_show(directory: Path | None, letter_id: str, as_json: bool) -> None:
 
 @dlq.command("retry")
 @dir_option
-@click.argument("letter_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("letter_ids", metavar="ID...", nargs=-1, required=True, callback=_entry_ids)
 @json_option
 def dlq_retry(directory: Path | None, letter_ids: tuple[str, ...], as_json: bool) -> None:
     """Put the buried entries back on their streams."""
@@ -226,7 +234,7 @@ def dlq_retry(directory: Path | None, letter_ids: tuple[str, ...], as_json: bool
 
 @dlq.command("drop")
 @dir_option
-@click.argument("letter_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("letter_ids", metavar="ID...", nargs=-1, required=True, callback=_entry_ids)
 @json_option
 def dlq_drop(directory: Path | None, letter_ids: tuple[str, ...], as_json: bool) -> None:
     """Settle dead letters without a retry; the audit keeps them."""
@@ -243,19 +251,27 @@ def dlq_drop(directory: Path | None, letter_ids: tuple[str, ...], as_json: bool)
 
 
 def stamp(ts: float) -> str:
-    """A time for people, UTC."""
-    return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    """A time for people, UTC; the bare seconds where the calendar does not reach."""
+    try:
+        return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{ts:.0f}"
 
 
 def summary(event: dict[str, Any]) -> str:
-    """The payload as `key=value` words, as much of it as fits a line."""
+    """What a decision or security event says, else the payload as `key=value` words; as much as fits a line."""
     payload = event.get("payload") or {}
+    if payload.get("decision") and payload.get("explanation"):
+        return _cut(f"{payload['decision']}: {payload['explanation']}")
     words = (
         f"{key}={value if isinstance(value, str | int | float) else msgspec.json.encode(value).decode()}"
         for key, value in payload.items()
         if value not in (None, "", [], {})
     )
-    text = " ".join(words)
+    return _cut(" ".join(words))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= LINE_PAYLOAD_CHARS else text[: LINE_PAYLOAD_CHARS - 1] + "…"
 
 

@@ -90,6 +90,10 @@ class Redis(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     socket_timeout_s: Annotated[float, Meta(ge=3, le=60)] = 10.0
     """Seconds without a reply after which a connection is given up; always more than one wait slice."""
 
+    def __post_init__(self) -> None:
+        if self.url and not self.url.startswith(("unix://", "redis://")):
+            raise ValueError("not understood: use unix:///path/redis.sock or redis://host:6379/0")
+
     @property
     def block_s(self) -> float:
         """One wait slice in seconds, at most `BLOCK_S_MAX`."""

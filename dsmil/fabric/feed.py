@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from dsmil.events.enums import StreamName
 from dsmil.fabric.entry import ZERO, Batch, id_key, order, parse, take
+from dsmil.fabric.reply import OOM
 from dsmil.fabric.topology import CREATED_BY_PROJECTOR
 from dsmil.fabric.wire import Command, Wire, WireError, checked, pack
 
@@ -164,10 +165,11 @@ def read_batch(reply: object) -> Batch:
 
 
 def _place(answers: list[object]) -> Place:
-    _, group, consumer, epoch, info = answers
-    if not (isinstance(group, WireError) and group.code == "BUSYGROUP"):
-        checked(group)
-    checked(consumer)
+    identity, group, consumer, epoch, info = answers
+    # A Redis out of memory makes nothing; what stands already is good enough to go on.
+    for made in (group, consumer) if epoch else (identity, group, consumer):
+        if not (isinstance(made, WireError) and made.code in ("BUSYGROUP", OOM if epoch else "")):
+            checked(made)
     facts = cast(list[Any], checked(info))
     last_id = facts[facts.index(b"last-generated-id") + 1].decode() if facts else ZERO
     return Place(cast(bytes, checked(epoch)).decode(), last_id, created=group == b"OK")

@@ -55,8 +55,16 @@ class Commit(Struct):
         stream, ids = next(iter(self.acks.items()))
         return stream, ids[0]
 
+    @property
+    def plain(self) -> bool:
+        """Whether it only acknowledges: then it is no transaction, which a Redis out of memory would refuse."""
+        return not self.outputs and self.row is None and not self.cleared
+
     def packed(self, group: str) -> tuple[bytes, int]:
         """The bytes of the transaction, and how many replies it brings."""
+        if self.plain:
+            frames = [pack(command) for command in self._commands(group)]
+            return b"".join(frames), len(frames)
         frames = [MULTI]
         frames += xadds((output.stream, output.data) for output in self.outputs)
         frames += [pack(command) for command in self._commands(group)]

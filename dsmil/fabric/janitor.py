@@ -11,6 +11,7 @@ What retention keeps goes by a table (minute, last id) of each stream, not by th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import redis
@@ -169,7 +170,8 @@ class Janitor:
         last_id = cast(bytes, facts["last-generated-id"]).decode()
         if last_id not in (ZERO, self._last.get(stream)) and last_id not in table.values():
             table[minute] = self._last[stream] = last_id
-            self._redis.hset(minutes_key(stream), str(minute), last_id)
+            with suppress(redis.exceptions.OutOfMemoryError):  # trimming is what helps then
+                self._redis.hset(minutes_key(stream), str(minute), last_id)
 
     def _expired(self, stream: StreamName) -> Key:
         """The first id that retention keeps; the minutes before it are forgotten."""

@@ -81,10 +81,19 @@ class Outbox:
         if flight.commit is None:
             replies = self._wire.receive(1)
         else:
-            replies = self._wire.receive(2 + flight.ahead, queued=flight.replies - 2)
-            self._carried_out(flight.commit, outcome(replies[: len(replies) - flight.ahead]))
+            replies = self._answered(flight.commit, flight.replies, ahead=flight.ahead)
         self._flight = None
         return flight.ahead, replies[-1]
+
+    def _answered(self, commit: Commit, count: int, *, ahead: bool = False) -> list[object]:
+        """Take the replies of a commit and of a read that followed it, and note what the commit came to."""
+        if commit.plain:
+            replies = self._wire.receive(count + ahead)
+            self._carried_out(commit, [checked(reply) for reply in replies[:count]])
+        else:
+            replies = self._wire.receive(2 + ahead, queued=count - 2)
+            self._carried_out(commit, outcome(replies[: len(replies) - ahead]))
+        return replies
 
     def abandon(self) -> None:
         """The connection is of no use any more: keep what it may or may not have carried out."""
@@ -128,7 +137,7 @@ class Outbox:
             if held or (stream in places and places[stream].created):
                 packed, replies = commit.packed(self._group)
                 self._wire.send(packed)
-                self._carried_out(commit, outcome(self._wire.receive(2, queued=replies - 2)))
+                self._answered(commit, replies)
             else:
                 self.published += len(commit.outputs)
             del self._unsettled[0]

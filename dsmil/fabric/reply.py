@@ -11,6 +11,8 @@ AWAY = frozenset(
     {"LOADING", "MISCONF", "OOM", "BUSY", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "TRYAGAIN"}
 )
 """Answers that mean: not now. Nothing was carried out."""
+OOM = "OOM"
+"""Redis takes nothing new; reading and acknowledging still work."""
 _REFUSED = frozenset({"WRONGPASS", "NOAUTH", "NOPERM"})
 
 

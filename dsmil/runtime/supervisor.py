@@ -84,6 +84,8 @@ class Supervisor:
     def start(self) -> None:
         """Make the directory, start Redis, start every daemon. ConfigError where another suite runs there."""
         try:
+            # What it holds is for its owner; a directory that is there keeps its mode.
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             for folder in FOLDERS:
                 (self.directory / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:

@@ -56,6 +56,7 @@ class AisNmea:
         self._cutter = LineCutter(LINE_BYTES_MAX)
         self._parts = Assembler()
         self._sentences = 0
+        self._other = self._foreign = False  # seen: another NMEA sentence or TAG block; a line that is neither
         self._pending = SILENT  # said on a line of its own about the next sentence
         self._group = SILENT  # the TAG block group last begun: later sentences of it leave out time and station
 
@@ -90,6 +91,9 @@ class AisNmea:
             yield from self._line(line, offset, number)
         for parts in self._parts.drain():
             yield _lost(parts)
+        if self._foreign and not (self._sentences or self._other):
+            # Else a scan handed to the wrong parser would pass for a recording of comments.
+            yield Reject(reason=Reason.NOT_THIS_FORMAT, detail="no NMEA 0183 sentence in it", offset=0, line=1)
 
     def _line(self, line: bytes | None, offset: int, number: int) -> Iterator[Item]:
         """A line of several sentences, with TAG blocks, prefixes or suffixes, or without any sentence."""
@@ -133,6 +137,9 @@ class AisNmea:
         """A line without a sentence may speak about the next one."""
         if not line:
             return
+        known = line[:1] in b"$!\\"
+        self._other |= known
+        self._foreign |= not known and line[:1] != b"#"
         if line[:1] == b"\\":
             self._pending = tag.over(self._pending)
         elif line[:1] in b"$!":

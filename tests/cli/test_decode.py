@@ -172,6 +172,8 @@ def test_pause_and_resume_set_a_key(suite: tuple[dict[str, str], redis.Redis]) -
     assert b"resumed" in dsmil("resume", "l3", environment=environment).stdout
     assert not client.exists("dsmil:pause:l3")
     assert b"was not paused" in dsmil("resume", "l3", environment=environment).stdout
+    assert json.loads(dsmil("pause", "l3", "--json", environment=environment).stdout)["paused"] is True
+    assert json.loads(dsmil("resume", "l3", "--json", environment=environment).stdout)["was_paused"] is True
     done = dsmil("pause", "l33", environment=environment)
     assert done.returncode == 78
     assert b"known:" in done.stderr

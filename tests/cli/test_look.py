@@ -15,9 +15,10 @@ from click.testing import CliRunner, Result
 
 from dsmil import config
 from dsmil.cli import main
+from dsmil.cli.look import stamp
 from dsmil.clock import SYSTEM
 from dsmil.events.enums import Category, Severity
-from dsmil.events.envelope import Event, encode, pack
+from dsmil.events.envelope import TS_MAX, Event, encode, pack
 from dsmil.fabric.deadletter import DeadLetter, encode_letter
 from dsmil.fabric.private import PrivateRedis
 
@@ -45,6 +46,9 @@ def test_events_are_the_newest_of_all_streams_in_order(env: dict[str, str], clie
         client.xadd(("L3_IN", "L3_OUT")[n % 2], {"event": data}, id=f"{n + 1}-0")
     client.xadd("L3_IN", {"event": "not json"})
     client.xadd("L3_IN", {"other": "field"})
+    for wrong in ({"ts": 1e300}, {"severity": ["z"]}, {"kind": 1}, {"source_device": None}, {"payload": [1]}):
+        whole = {"ts": 1, "kind": "x", "source": "a", "source_device": 1} | wrong
+        client.xadd("L3_IN", {"event": json.dumps(whole)})
 
     def ids(*args: str) -> list[str]:
         return [row["event_id"] for row in json.loads(dsmil(env, "events", "--json", *args).stdout)]
@@ -64,6 +68,15 @@ def test_hostile_text_is_shown_harmless(env: dict[str, str], client: redis.Redis
     for args in (["events"], ["tap", "--from-start", "-n", "1"]):
         out = dsmil(env, *args).stdout
         assert "\x1b" not in out and "\x07" not in out and "\nfake" not in out and "owned" in out
+
+
+def test_a_decision_is_shown_by_what_it_says(env: dict[str, str], client: redis.Redis) -> None:
+    add(client, "L3_OUT", event(1, decision="ais.jump", score=0.9, explanation="went too fast"))
+    assert "ais.jump: went too fast" in dsmil(env, "events").stdout
+
+
+def test_a_time_beyond_the_calendar_is_shown_in_seconds() -> None:
+    assert stamp(TS_MAX) == "253402300800"
 
 
 def test_tap_filters_by_predicate(env: dict[str, str], client: redis.Redis) -> None:
@@ -133,5 +146,6 @@ def test_dead_letters_are_listed_shown_retried_and_dropped(env: dict[str, str], 
     assert dsmil(env, "dlq", "drop", ids[1]).exit_code == 0
     assert json.loads(dsmil(env, "dlq", "list", "--json").stdout) == []
     assert len(json.loads(dsmil(env, "dlq", "list", "--all", "--json").stdout)) == 2
+    assert dsmil(env, "dlq", "show", "zzz").exit_code == 2
     done = dsmil(env, "dlq", "show", "1-1")
     assert done.exit_code == 1 and "no such id" in done.stderr

@@ -23,6 +23,7 @@ from dsmil.config.private import private_environment
 from dsmil.events.ais import Position
 from dsmil.events.enums import Category
 from dsmil.events.envelope import Event, decode, encode, pack
+from dsmil.fabric.client import connect
 from dsmil.fabric.private import PrivateRedis
 from dsmil.fabric.topology import BY_NAME
 from dsmil.runtime.supervisor import WATCHDOG_S, Supervisor
@@ -53,8 +54,8 @@ class Suite:
         self.environ = private_environment(supervisor.directory, extra=env)
         self.settings = settings
         self.directory = supervisor.directory
-        # The newest Redis each time: a killed one leaves dead connections behind.
-        self.redis = redis.Redis(unix_socket_path=str(self.directory / "run" / "redis.sock"), protocol=2)
+        # Without retries of its own: a Redis that is away must not keep the supervisor waiting.
+        self.redis = connect(supervisor.server.url, "test")
 
     @property
     def audit(self) -> AuditReader:
@@ -117,6 +118,9 @@ class Suite:
         last = about["last-generated-id"]
         return mine is not None and not mine["pending"] and mine["last-delivered-id"] == last
 
+    def log(self, daemon: str) -> str:
+        return (self.directory / "log" / f"{daemon}.log").read_text()
+
     def words(self) -> str:
         """The ends of all logs, for a failure."""
         logs = sorted((self.directory / "log").glob("*.log"))
@@ -170,7 +174,7 @@ class Alone:
     def __init__(self, directory: Path, server: PrivateRedis) -> None:
         self.directory = directory
         self.server = server
-        self.redis = redis.Redis(unix_socket_path=str(server.socket), protocol=2)
+        self.redis = connect(server.url, "test")
         self.children: list[subprocess.Popen[bytes]] = []
 
     def start(self, daemon: str, *args: str, **env: str) -> subprocess.Popen[bytes]:

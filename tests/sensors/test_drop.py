@@ -106,6 +106,16 @@ def test_links_and_other_non_files_are_refused(folder: DropFolder, tmp_path: Pat
     assert (tmp_path / "secret").read_text() == "secret"
 
 
+def test_the_longest_names_are_put_away_too(folder: DropFolder) -> None:
+    longest = "n" * 255
+    for body in ("1", "2"):
+        (folder.path / longest).write_text(body)
+        assert folder.put_away(longest, REJECTED, why="bad_payload") is not None
+    assert sorted(path.name for path in (folder.path / REJECTED).iterdir()) == [
+        "n" * 249 + ".2", "n" * 249 + ".2.why", "n" * 251, "n" * 251 + ".why",
+    ]  # fmt: skip
+
+
 def test_a_file_that_went_away_is_no_fault(folder: DropFolder) -> None:
     (folder.path / "a").write_text("1")
     (folder.path / "a").unlink()
