@@ -39,7 +39,7 @@ fuzz: setup ## 100,000 mutated inputs for each parser
 
 coverage: setup ## which lines no test runs
 	@rm -f .coverage .coverage.*
-	@$(VENV)/bin/coverage run -m pytest $(TEST_ARGS)
+	@$(VENV)/bin/coverage run -m pytest -n 2 $(TEST_ARGS)
 	@$(VENV)/bin/coverage combine -q
 	@$(VENV)/bin/coverage report --skip-covered --show-missing
 

@@ -7,6 +7,7 @@ stays raw JSON until somebody who knows the kind asks for it, so it costs nothin
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -76,6 +77,8 @@ class Event(Struct, frozen=True, kw_only=True):
         return out
 
 
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"{}[]")
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Event)
 
@@ -94,11 +97,10 @@ def decode(data: bytes) -> Event:
         raise BadEvent(f"decode event: {len(data)} bytes exceed {EVENT_BYTES_MAX}")
     try:
         event = _decoder.decode(data)
-        payload = bytes(event.payload)
-        if payload[:1] != b"{":
+        if bytes(event.payload)[:1] != b"{":
             raise BadEvent("decode event: payload is not an object")
-        # Closing brackets bound the depth from above; only a suspicious payload pays for the exact count.
-        if payload.count(b"{") + payload.count(b"[") > DEPTH_MAX and depth(payload) > DEPTH_MAX:
+        # Opening brackets bound the depth from above; only a suspicious event pays for the exact count.
+        if data.count(b"{") + data.count(b"[") > DEPTH_MAX and depth(bytes(event.payload)) > DEPTH_MAX:
             raise BadEvent(f"decode event: payload nested deeper than {DEPTH_MAX}")
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError) as error:
         raise BadEvent(f"decode event: {error or type(error).__name__}") from None
@@ -108,21 +110,11 @@ def decode(data: bytes) -> Event:
 def depth(data: bytes) -> int:
     """How deep a JSON text nests; brackets inside strings do not count."""
     deepest = level = 0
-    in_string = escaped = False
-    for byte in data:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in (0x7B, 0x5B):
+    for byte in _STRING.sub(b"", data).translate(None, _NOT_BRACKETS):
+        if byte in b"{[":
             level += 1
             deepest = max(deepest, level)
-        elif byte in (0x7D, 0x5D):
+        else:
             level -= 1
     return deepest
 

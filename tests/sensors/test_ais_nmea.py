@@ -179,6 +179,14 @@ def test_other_types_keep_their_sender() -> None:
 # Framing.
 
 
+@pytest.mark.parametrize(
+    ("data", "count"),
+    [(b"<xml/>\n", 1), (b"\x7fELF\n\0\n", 1), (b"", 0), (b"# words\n\n", 0), (b"$GPGGA,1\nwords\n", 0)],
+)
+def test_what_holds_no_sentence_at_all_is_of_another_format(data: bytes, count: int) -> None:
+    assert [item.reason for item in rejects(data)] == [Reason.NOT_THIS_FORMAT] * count
+
+
 def test_a_wrong_checksum_is_rejected() -> None:
     (reject,) = rejects(REPORT[:-1] + b"B")
     assert (reject.reason, reject.records, reject.text) == (Reason.CHECKSUM, 1, (REPORT[:-1] + b"B").decode())
