@@ -235,7 +235,7 @@ def build(settings: Settings) -> Daemon:
 
 def main(argv: list[str] | None = None) -> int:
     """Run until told to stop; the exit code."""
-    return start(NAME, build)
+    return start(NAME, build, argv=argv)
 
 
 if __name__ == "__main__":

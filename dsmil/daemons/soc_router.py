@@ -88,7 +88,7 @@ def _counting(metrics: Metrics) -> Callable[[Severity, Category, int], None]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run until told to stop; the exit code."""
-    return start(NAME, build)
+    return start(NAME, build, argv=argv)
 
 
 if __name__ == "__main__":

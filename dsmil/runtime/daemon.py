@@ -191,8 +191,20 @@ class Daemon:
         self._pulse.ready()
 
 
-def start(name: str, build: Callable[[Settings], Daemon], *, flags: Mapping[str, str] | None = None) -> int:
-    """What every daemon's `main` does: read the settings, set the log up, build, run. Returns the exit code."""
+def start(
+    name: str,
+    build: Callable[[Settings], Daemon],
+    *,
+    flags: Mapping[str, str] | None = None,
+    argv: Sequence[str] | None = (),
+) -> int:
+    """What every daemon's `main` does: read the settings, set the log up, build, run. Returns the exit code.
+    `argv` (null: this process's) may hold `--help` only; SystemExit(2) for anything else."""
+    if given := sys.argv[1:] if argv is None else argv:
+        import argparse  # noqa: PLC0415 - a restart, which has no arguments, is to be quick
+
+        about = "A daemon of dsmil. It takes no options: settings and environment, see `dsmil config show`."
+        argparse.ArgumentParser(prog=f"dsmil-{name}", description=about).parse_args(given)
 
     def prepared() -> Daemon:
         settings = config.load(flags=flags).settings

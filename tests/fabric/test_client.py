@@ -46,7 +46,7 @@ def test_redis_away_is_unavailable_and_refused_rights_are_a_config_error(tmp_pat
     with pytest.raises(ConfigError), translated("x"):
         raise redis.AuthenticationError("WRONGPASS")
     with pytest.raises(ConfigError):
-        connect(RedisSettings(url="http://u:secret@x"), "x")
+        connect("http://u:secret@x", "x")
 
 
 def test_topology_is_made_any_number_of_times_and_keeps_the_identities(client: redis.Redis) -> None:

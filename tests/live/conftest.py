@@ -37,9 +37,10 @@ from dsmil.store.reader import AuditReader
 T = TypeVar("T")
 QUIET = {
     "DSMIL_AIS_PLAYBACK_UDP": "", "DSMIL_RF_INGEST_SYSLOG": "", "DSMIL_NET_PARSER_NDPID": "",
-    "DSMIL_SOC_ROUTER_SHRINK_URL": "", "PYTHONDONTWRITEBYTECODE": "",
+    "DSMIL_SOC_ROUTER_SHRINK_URL": "", "DSMIL_REDIS_BLOCK_MS": "200",
 }  # fmt: skip
-"""No ports and no SHRINK: suites of several test processes stand beside each other."""
+"""No ports and no SHRINK: suites of several test processes stand beside each other. And short waits, so that
+ending a suite takes no two seconds for each group of daemons."""
 WAIT_S = 30.0
 LOOK_S = 0.02
 INGEST = ("rf-ingest", "ais-playback", "net-parser")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import socket
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -14,6 +13,7 @@ from pyais.encode import encode_dict
 
 from dsmil.clock import SYSTEM
 from dsmil.scenarios import network
+from dsmil.store.loss import read_losses
 
 pytestmark = pytest.mark.live
 INGEST = ("rf-ingest", "ais-playback", "net-parser")
@@ -62,7 +62,7 @@ def hostile() -> dict[str, bytes]:
     }
 
 
-def test_hostile_files(suites: Any, tmp_path: Path) -> None:
+def test_hostile_files(suites: Any) -> None:
     suite = suites(("drainer", *INGEST))
     suite.ready()
     files = hostile()
@@ -180,8 +180,6 @@ def _decided(suite: Any) -> int:
 
 def test_id_of_the_far_future(suites: Any, jumps: Any) -> None:
     """One `XADD` with an id ahead of the clock pins all later ids; it is told, and nobody stops."""
-    from dsmil.store.loss import read_losses
-
     suite = suites(("drainer", "l3"))
     suite.ready()
     first, *rest = jumps(40)

@@ -81,15 +81,18 @@ def test_unknown_variable(suites: Any) -> None:
     assert "DSMIL_L3_BTACH" in done.stderr
 
 
-def test_misconfigured_daemon_stays_down_and_stops_no_other(suites: Any, jumps: Any) -> None:
-    suite = suites(("drainer", "l3"), env={"DSMIL_L3_ENTITIES_MAX": "1"})
+def test_misconfigured_daemon_stays_down_and_stops_no_other(suites: Any, jumps: Any, tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "mine.toml").write_text("[[suppress]]\nwhere = 'decision = = 5'\n")
+    suite = suites(("drainer", "soc-router"), env={"DSMIL_SOC_ROUTER_RULES_DIR": str(rules)})
     assert not suite.supervisor.wait_ready(20.0)
-    suite.until("l3 is given up", lambda: "l3" in suite.supervisor.failed)
-    assert "entities_max" in suite.supervisor.failed["l3"]
+    suite.until("it is given up", lambda: "soc-router" in suite.supervisor.failed)
+    assert "mine.toml" in suite.supervisor.failed["soc-router"]
     events = jumps(MANY)
     suite.add("L3_IN", events)
     suite.until("the drainer works", lambda: suite.all_in_audit(events))
-    assert suite.supervisor.restarts["l3"] == 0
+    assert suite.supervisor.restarts["soc-router"] == 0
 
 
 def test_sigterm_drains(suites: Any, jumps: Any) -> None:

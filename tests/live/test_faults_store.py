@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 
+from dsmil.store.reader import AuditReader
 from dsmil.store.verify import verify
 
 pytestmark = pytest.mark.live
 CHAIN = ("drainer", "l3", "soc-router")
 MANY = 40
+OFTEN = {"DSMIL_L3_STATUS_S": "1", "DSMIL_SOC_ROUTER_HEARTBEAT_S": "1"}
+"""An idle daemon meets the file when it writes its status; the default is ten and thirty seconds."""
 
 
 def rows(path: Path, table: str) -> int:
@@ -45,7 +48,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_hot_database_deleted(suites: Any, jumps: Any) -> None:
-    suite = suites(CHAIN)
+    suite = suites(CHAIN, env=OFTEN)
     suite.ready()
     hot = suite.settings.paths.hot_db
     events = jumps(MANY)
@@ -64,7 +67,7 @@ def test_hot_database_deleted(suites: Any, jumps: Any) -> None:
 
 
 def test_tmpfs_full(suites: Any, jumps: Any, small_disk: Path) -> None:
-    suite = suites(CHAIN, env={"DSMIL_PATHS_HOT": str(small_disk)})
+    suite = suites(CHAIN, env={**OFTEN, "DSMIL_PATHS_HOT": str(small_disk)})
     suite.ready()
     hot = small_disk / "hotpath.db"
     events = jumps(MANY)
@@ -88,7 +91,7 @@ def test_tmpfs_full(suites: Any, jumps: Any, small_disk: Path) -> None:
 
 def test_tmpfs_absent(suites: Any, jumps: Any, tmp_path: Path) -> None:
     absent = tmp_path / "absent"
-    suite = suites(CHAIN, env={"DSMIL_PATHS_HOT": str(absent)})
+    suite = suites(CHAIN, env={**OFTEN, "DSMIL_PATHS_HOT": str(absent)})
     suite.ready()
     events = jumps(MANY)
     suite.add("L3_IN", events)
@@ -119,8 +122,6 @@ def test_audit_disk_full(suites: Any, jumps: Any, small_disk: Path) -> None:
     assert "free space" in suite.log("drainer") or "full" in suite.log("drainer")
     (small_disk / "ballast").unlink()
     suite.until("it goes on by itself", lambda: suite.caught_up("L3_IN", "drainer"))
-    from dsmil.store.reader import AuditReader
-
     audit = AuditReader(data / "audit")
     assert audit.count() == audit.distinct() == len(events) + len(more)
     assert verify(data / "audit").ok

@@ -86,6 +86,7 @@ def stop(place: Any, daemon: str) -> None:
     assert child.wait(15) == 0
 
 
+@pytest.mark.timeout(1200)
 def test_l3_killed_while_consuming(alone: Any, recorded: Any, kills: int) -> None:
     events = recorded(3 if kills > FEW else 1)
     calm, harried = alone("calm"), alone("harried")
@@ -103,6 +104,7 @@ def test_l3_killed_while_consuming(alone: Any, recorded: Any, kills: int) -> Non
     assert len(seen) == len(set(seen)) == len(ids), "each decision once"
 
 
+@pytest.mark.timeout(1200)
 def test_l4_killed_while_consuming(alone: Any, recorded: Any, kills: int) -> None:
     events = recorded(1)
     calm, harried = alone("calm"), alone("harried")

@@ -174,6 +174,7 @@ def missing(suite: Any) -> set[str]:
     return {event.event_id for event in engine.process(suite.events("L3_IN"))} - made
 
 
+@pytest.mark.timeout(3600)  # the full measure takes ten minutes, on a busy machine more
 def test_suite_under_kills(suites: Any, tmp_path: Path, kills: int) -> None:
     victims = plan(kills)
     gap_s = SMALL_GAP_S if kills == 1 else FULL_GAP_S

@@ -78,9 +78,9 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield directory
     threads = Path(f"/proc/{process.pid}/task").glob("*/children")
     children = [pid for thread in threads for pid in thread.read_text("ascii").split()]
-    assert len(children) >= 8, "the daemons"
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
+    assert len(children) >= 8, "the daemons"
     left = [pid for pid in children if Path(f"/proc/{pid}").exists()]
     assert not left, "nothing is left behind"
 

@@ -22,7 +22,7 @@ from dsmil.clock import FakeClock
 from dsmil.config import Settings
 from dsmil.errors import ConfigError, Unavailable
 from dsmil.runtime import logs
-from dsmil.runtime.daemon import Daemon, guarded
+from dsmil.runtime.daemon import Daemon, guarded, start
 from dsmil.runtime.notify import Notifier
 
 
@@ -282,3 +282,13 @@ def test_importing_is_quick(module: str) -> None:
         float(subprocess.check_output([sys.executable, "-W", "ignore", "-c", code], env=env)) for _ in range(3)
     )
     assert any(seconds < 0.6 for seconds in taken)
+
+
+@pytest.mark.parametrize(("argv", "code"), [(["--help"], 0), (["--bogus"], 2)])
+def test_arguments_never_start_a_daemon(argv: list[str], code: int) -> None:
+    def build(settings: Settings) -> Daemon:
+        raise AssertionError("built")
+
+    with pytest.raises(SystemExit) as left:
+        start("toy", build, argv=argv)
+    assert left.value.code == code
