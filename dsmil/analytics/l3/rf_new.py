@@ -61,7 +61,9 @@ class NewEmitter:
         event = seen.event
         source = self._sources.touch(event.source, event.ingest_ts)
         if source is None:
-            source = Heard(event.ingest_ts, event.ts)
+            # A live receiver began to listen when we heard of it; a relayed old burst does not say since when.
+            live = event.raw is not None and event.raw.peer is not None
+            source = Heard(event.ingest_ts, max(event.ts, event.ingest_ts) if live else event.ts)
             self._sources.put(event.source, source)
         emitter = nodes.rf(burst.model, burst.device_id)
         if self._emitters.touch(emitter, event.ingest_ts) is not None:

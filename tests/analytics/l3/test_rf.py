@@ -6,7 +6,9 @@ import random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from dsmil.events.envelope import RawRecord
 from dsmil.events.rf import Burst
 
 RADIO = "rf:udp:1514"
@@ -41,6 +43,16 @@ def test_no_new_emitter_within_the_hour_or_without_time(world: Any, names: Any, 
     assert names(events) == []
     late = merge(beats(world, "1", 0, 7200, 60), [burst(world, 5000, "77")])
     assert names([world.untimed(event) for event in late]) == []
+
+
+def test_an_old_burst_relayed_live_ends_no_learning_hour(world: Any, names: Any) -> None:
+    def relayed(at_s: float, device: str, behind_s: float) -> Any:
+        event = burst(world, at_s, device)
+        return replace(event, ts=event.ts - behind_s, ingest_ts=event.ts, raw=RawRecord(peer="127.0.0.1:4000"))
+
+    assert names([relayed(0, "1", 70_000_000.0), relayed(60, "2", 0.0)]) == []
+    late = [relayed(0, "1", 70_000_000.0), relayed(4000, "2", 0.0)]
+    assert names(late) == ["rf.new_emitter"]
 
 
 @pytest.mark.parametrize("step_db", [8.5, 15.0, -12.0])
