@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Protocol
@@ -83,9 +84,12 @@ class Checkpoint:
                 f"save checkpoint {self.path}: {error}", hint="make room or set its rights"
             ) from None
 
-    def drop_newest(self) -> None:
-        """Forget the newest; the one before is kept."""
-        self.path.unlink(missing_ok=True)
+    def drop_after(self, seq: int) -> None:
+        """Forget those that hold more than row `seq`."""
+        for path in (self.path, self._before):
+            with suppress(OSError, Corrupt):
+                if _read(path).seq > seq:
+                    path.unlink()
 
     def load(self) -> tuple[list[Saved], list[Corrupt]]:
         """The good checkpoints, newest first, and what is wrong with the others."""

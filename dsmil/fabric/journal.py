@@ -74,7 +74,7 @@ class Journal:
     def begin(self) -> None:
         """Set the handler back to the newest fitting checkpoint and prepare the replay."""
         first, last = self._past.ends()
-        saved = self._choose(last)
+        saved = self._choose(first, last)
         self._saved, self.seq = saved, max(saved.seq, last)
         self.positions = {**dict.fromkeys((stream.value for stream in self._streams), ZERO), **saved.positions}
         reaches = first <= saved.seq + 1 if last > saved.seq else bool(last or saved.seq)
@@ -165,16 +165,17 @@ class Journal:
             for reply in self._wire.pipeline(commands):
                 checked(reply)
 
-    def _choose(self, last: int) -> Saved:
+    def _choose(self, first: int, last: int) -> Saved:
         good, faults = self._checkpoint.load()
         for fault in faults:
             self._record("checkpoint_torn", str(fault))
         fitting = [saved for saved in good if saved.seq <= last]
-        if good and not fitting:
+        if good and not fitting and first != 1:
             self._record("state_ahead", f"checkpoint {good[-1].seq} is ahead of row {last}: Redis went back")
-        elif fitting and fitting[0] is not good[0]:
-            self._checkpoint.drop_newest()  # it is of a past that did not happen
-        for saved in fitting or good[-1:]:
+            fitting = good[-1:]
+        elif len(fitting) < len(good):
+            self._checkpoint.drop_after(last)  # of a past that did not happen
+        for saved in fitting:
             self._handler.reset()
             try:
                 self._handler.restore(saved.state)

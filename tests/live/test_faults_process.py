@@ -121,21 +121,22 @@ def _ended(suite: Any, name: str, pid: int) -> int | None:
 
 
 def test_sigterm_while_redis_hangs(suites: Any) -> None:
-    """Redis stands still, so nobody can drain into it: a second signal is for that."""
+    """Redis stands still, so nobody can drain into it: a second signal ends that, and so do ten seconds."""
     suite = suites(("drainer", "l3", "rf-ingest"))
     suite.ready()
     suite.until("all at work", lambda: {suite.state(name) for name in suite.supervisor.pids} == {"ready"})
     os.kill(suite.supervisor.server.pid, signal.SIGSTOP)
     try:
-        pids = dict(suite.supervisor.pids)
-        for number in (signal.SIGTERM, signal.SIGTERM):
-            for name in pids:
-                suite.supervisor.kill(name, number)
-            suite.supervisor.poll(0.5)
-        began = SYSTEM.monotonic()
-        ended = {name: _ended(suite, name, pid) for name, pid in pids.items()}
-        assert SYSTEM.monotonic() - began < 3.0
-        assert set(ended.values()) <= {0, 1}
+        pids, began = dict(suite.supervisor.pids), SYSTEM.monotonic()
+        for name in pids:
+            suite.supervisor.kill(name, signal.SIGTERM)
+        suite.supervisor.poll(0.5)
+        for name in ("drainer", "rf-ingest"):
+            suite.supervisor.kill(name, signal.SIGTERM)
+        assert {_ended(suite, name, pids[name]) for name in ("drainer", "rf-ingest")} <= {0, 1}
+        assert SYSTEM.monotonic() - began < 4.0
+        assert _ended(suite, "l3", pids["l3"]) in (0, 1)
+        assert SYSTEM.monotonic() - began < 10.5, "a tenth of it for a busy machine"
     finally:
         os.kill(suite.supervisor.server.pid, signal.SIGCONT)
 

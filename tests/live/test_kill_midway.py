@@ -186,7 +186,7 @@ def test_redis_dies_at_each_write(tmp_path: Path, events: list[bytes], early: bo
 
 
 @pytest.mark.parametrize("back", [1, 3, 5])
-@pytest.mark.parametrize("saved", [(), (2,), (2, 5)])
+@pytest.mark.parametrize("saved", [(), (2,), (2, 5), (5,)])
 def test_redis_forgets_what_it_acknowledged(
     server: Server, tmp_path: Path, events: list[bytes], clock: Any, back: int, saved: tuple[int, ...]
 ) -> None:
