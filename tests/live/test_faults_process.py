@@ -130,9 +130,12 @@ def test_sigterm_while_redis_hangs(suites: Any) -> None:
         pids, began = dict(suite.supervisor.pids), SYSTEM.monotonic()
         for name in pids:
             suite.supervisor.kill(name, signal.SIGTERM)
-        suite.supervisor.poll(0.5)
-        for name in ("drainer", "rf-ingest"):
-            suite.supervisor.kill(name, signal.SIGTERM)
+        while SYSTEM.monotonic() - began < 3.0:
+            # Two signals that come before the process runs again are one to it: a person presses the key again.
+            suite.supervisor.poll(0.5)
+            for name in ("drainer", "rf-ingest"):
+                if suite.supervisor.pids.get(name) == pids[name]:
+                    suite.supervisor.kill(name, signal.SIGTERM)
         assert {_ended(suite, name, pids[name]) for name in ("drainer", "rf-ingest")} <= {0, 1}
         assert SYSTEM.monotonic() - began < 4.0
         assert _ended(suite, "l3", pids["l3"]) in (0, 1)
