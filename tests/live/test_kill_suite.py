@@ -1,8 +1,8 @@
 """The whole suite, killed all the time while it is fed: nothing lost, nothing twice, everybody back.
 
 `DSMIL_TEST_KILLS=20` is the full measure: each daemon killed 20 times and Redis 5 times, in an order drawn by lot,
-at least 3 s between any two kills (so more than 3 s between two of the same process, except by lot), about ten
-minutes. Without it each is killed once, 1 s apart. The figures go to `kills.json` in the suite's directory.
+at least 3 s between any two kills, hence also between two of the same process; about ten minutes. Without it each
+is killed once, 1 s apart. The figures go to `kills.json` in the suite's directory.
 """
 
 from __future__ import annotations
