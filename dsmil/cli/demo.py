@@ -117,7 +117,8 @@ def _report(watch: Watch, feed: Feed, began: float) -> tuple[dict[str, Any], boo
         },
         "decisions": sums.decisions(audit),
         "soc_events": sums.soc_events(audit),
-        "graph": {"nodes": {}, "edges": {}, "sequence_id": 0},
+        # Nothing follows GRAPH_EVENTS yet, so there are no nodes to count; its ids are `0-<sequence>`.
+        "graph": {"nodes": {}, "edges": {}, "sequence_id": int(streams["GRAPH_EVENTS"].last_id.partition("-")[2])},
         "audit": {
             "rows": audit.count(), "distinct": audit.distinct(), "chain_ok": whole.ok,
             "path": str(settings.paths.audit),
