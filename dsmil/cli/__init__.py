@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import dsmil
-from dsmil.errors import ConfigError, DsmilError, Unavailable
+from dsmil.errors import ConfigError, DsmilError, QueryError, Unavailable
 
 MODULES: dict[str, tuple[str, ...]] = {
     "suite": ("up", "run"),
@@ -59,7 +59,8 @@ class Root(click.Group):
             from dsmil.runtime.logs import printable
 
             click.echo(f"dsmil: {printable(str(error))}", err=True)
-            ctx.exit(78 if isinstance(error, ConfigError) else 69 if isinstance(error, Unavailable) else 1)
+            codes = {QueryError: 2, ConfigError: 78, Unavailable: 69}
+            ctx.exit(next((code for kind, code in codes.items() if isinstance(error, kind)), 1))
 
 
 def _commands(module: str) -> dict[str, click.Command]:

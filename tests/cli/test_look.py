@@ -85,7 +85,7 @@ def test_tap_filters_by_predicate(env: dict[str, str], client: redis.Redis) -> N
     done = dsmil(env, "tap", "--from-start", "-n", "2", "--json", "--where", "mmsi >= 3")
     assert [json.loads(line)["event_id"] for line in done.stdout.splitlines()] == ["e3", "e4"]
     done = dsmil(env, "tap", "--where", "mmsi >>> 3")
-    assert done.exit_code == 1 and "dsmil: " in done.stderr
+    assert done.exit_code == 2 and "dsmil: " in done.stderr
 
 
 @pytest.fixture
