@@ -20,6 +20,7 @@ from dsmil.fabric.feed import Place
 from dsmil.fabric.frame import Commit, failures_key
 from dsmil.fabric.loss import LOSS_KEY, LOSS_MAX, Loss, encode_loss
 from dsmil.fabric.pressure import Gate
+from dsmil.fabric.topology import BY_NAME
 from dsmil.fabric.wire import Wire, WireError, checked, outcome
 
 
@@ -107,8 +108,10 @@ class Outbox:
 
         Inside a transaction it would be too late: Redis carries out the acknowledgement all the same.
         """
-        lengths = self._wire.pipeline([("XLEN", stream.value) for stream in StreamName])
-        for stream, reply in zip(StreamName, lengths, strict=True):
+        ours = BY_NAME.get(self._group)  # what others write, we may not even ask for
+        streams = (*ours.writes, StreamName.DEAD_LETTER) if ours else tuple(StreamName)
+        lengths = self._wire.pipeline([("XLEN", stream.value) for stream in streams])
+        for stream, reply in zip(streams, lengths, strict=True):
             if isinstance(reply, WireError) and reply.code == "WRONGTYPE":
                 raise ConfigError(
                     f"write to stream {stream}: the key holds something else",

@@ -58,6 +58,7 @@ class Supervisor:
         clock: Clock = SYSTEM,
         extra_env: Mapping[str, str] | None = None,
         args_by_daemon: Mapping[str, Sequence[str]] | None = None,
+        env_by_daemon: Mapping[str, Mapping[str, str]] | None = None,
         watchdog_s: float = WATCHDOG_S,
         package: str = "dsmil.daemons",
     ) -> None:
@@ -67,6 +68,7 @@ class Supervisor:
         self._clock, self._watchdog_s, self._package = clock, watchdog_s, package
         self._redis_due = 0.0
         self._extra_env, self._args = dict(extra_env or {}), dict(args_by_daemon or {})
+        self._env = dict(env_by_daemon or {})
         self._children: dict[str, Child] = {}
         self._listener: Listener | None = None
         self._lock = Lock(self.directory / "run" / "suite-0.lock", "suite")
@@ -165,7 +167,8 @@ class Supervisor:
 
     def _child(self, name: str) -> Child:
         assert self._listener
-        env = config.private_environment(self.directory, self.server.url, extra=self._extra_env)
+        extra = {**self._extra_env, **self._env.get(name, {})}
+        env = config.private_environment(self.directory, self.server.url, extra=extra)
         module = f"{self._package}.{name.replace('-', '_')}"
         return Child(
             name,

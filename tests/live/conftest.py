@@ -142,6 +142,7 @@ class Suites:
         env: Mapping[str, str] | None = None,
         args: Mapping[str, Sequence[str]] | None = None,
         server: Callable[[Path], Any] | None = None,
+        env_by_daemon: Callable[[Path], Mapping[str, Mapping[str, str]]] = lambda _: {},
         watchdog_s: float = WATCHDOG_S,
     ) -> Suite:
         place = self._root / f"s{len(self._running)}"
@@ -151,7 +152,10 @@ class Suites:
             made = private_suite(place, daemons=daemons, extra_env=given, args_by_daemon=args)
         else:
             names = groups(shipped() if daemons is None else daemons)
-            made = Supervisor(place, names, server=server(place), extra_env=given, args_by_daemon=args)
+            made = Supervisor(
+                place, names, server=server(place), extra_env=given, args_by_daemon=args,
+                env_by_daemon=env_by_daemon(place),
+            )  # fmt: skip
         made._watchdog_s = watchdog_s
         self._running.append(made)
         made.start()
