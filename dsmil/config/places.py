@@ -5,13 +5,17 @@ A private suite (`dsmil up --dir DIR`, `demo`, tests) differs from the installed
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from msgspec import Meta, Struct
 
 from dsmil.errors import ConfigError
+
+_QUERY_SECRET = re.compile(r"([?&][^=&#\s]*(?:password|secret|token|api_key)=)[^&#\s]*", re.IGNORECASE)
 
 BLOCK_S_MAX = 2.0
 """Longest single wait for Redis. A longer `block_ms` is honoured in slices of this, so that a stop signal,
@@ -22,7 +26,7 @@ class Paths(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[paths]`: the three roots everything else lies under."""
 
     data: Path = Path("/var/lib/dsmil")
-    """Durable stores: audit/, checkpoints/, drop/ and ingest.db."""
+    """Durable stores: audit/, checkpoints/, drop/ and ingest/."""
     run: Path = Path("/run/dsmil")
     """Lock files and sockets; empty after a reboot."""
     hot: Path = Path("/mnt/dsmil-ram")
@@ -41,7 +45,7 @@ class Paths(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def ingest_db(self) -> Path:
         """The ledger of ingested files."""
-        return self.data / "ingest.db"
+        return self.data / "ingest" / "ingest.db"
 
     @property
     def hot_db(self) -> Path:
@@ -58,12 +62,19 @@ class Paths(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[log]`: what daemons say on stderr."""
+    """`[log]`: what daemons say, and where."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe line that is written."""
-    format: Literal["auto", "json", "human"] = "auto"
-    """auto is human on a terminal, JSON lines elsewhere (systemd, files, pipes)."""
+    format: Literal["auto", "json", "human", "journal"] = "auto"
+    """auto is the journal's fields under systemd, human on a terminal, JSON lines elsewhere (files, pipes)."""
+    file: Annotated[str, Meta(max_length=4096)] = ""
+    """A file to which all daemons append JSON lines besides, for log watchers, e.g. /var/log/dsmil/dsmil.log, which
+    logrotate rotates. Empty: none."""
+
+    def __post_init__(self) -> None:
+        if self.file and (not self.file.startswith("/") or "\0" in self.file):
+            raise ValueError(f"file {self.file!r}: not an absolute path")
 
 
 class Redis(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -105,11 +116,20 @@ class Redis(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             return None
         try:
             return Path(self.password_file).read_text("utf-8").strip()
+        except PermissionError as error:
+            raise ConfigError(
+                f"read redis.password_file {self.password_file}: {error.strerror}",
+                hint="join group dsmil (sudo usermod -aG dsmil USER, then log in again), or run as root",
+            ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"read redis.password_file {self.password_file}: {error}",
+                f"read redis.password_file {self._shown_file()}: {getattr(error, 'strerror', error)}",
                 hint="let the daemon's user read it, or clear the key",
             ) from None
+
+    def _shown_file(self) -> str:
+        """A password written where its file belongs is not repeated."""
+        return self.password_file if self.password_file.startswith("/") else "***"
 
     def address(self) -> str:
         """The address as one URL, password included: never log it, log `shown()`."""
@@ -121,6 +141,13 @@ class Redis(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             return f"unix://{_userinfo(user, word)}{self.socket}?db={self.db}"
         return f"redis://{_userinfo(user, word)}{self.host}:{self.port}/{self.db}"
 
+    def secrets(self) -> tuple[str, ...]:
+        """What no log may show: the password, as it is and as a URL spells it."""
+        found = [self.password() or ""]
+        with suppress(ValueError):
+            found.append(urlsplit(self.url).password or "")
+        return tuple({form for word in found if word for form in (word, quote(word, safe=""), unquote(word))})
+
     def shown(self) -> str:
         """The address without secrets, for people and logs."""
         if self.url:
@@ -131,7 +158,8 @@ class Redis(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 def redact(url: str) -> str:
-    """`url` with any password before the `@` replaced by `***`."""
+    """`url` with any password before the `@`, or in the query, replaced by `***`."""
+    url = _QUERY_SECRET.sub(r"\1***", url)
     scheme, found, rest = url.partition("://")
     info, at, place = rest.rpartition("@")
     if not (found and at and ":" in info):
