@@ -5,18 +5,14 @@ set -euo pipefail
 
 venv=${1:?usage: setup_checkout.sh VENV_DIR}
 cd "$(dirname "$0")/.."
+# shellcheck source=/dev/null # checked by itself
+source scripts/fabric/packages.sh
 
 say() { printf '%s\n' "setup: $*" >&2; }
 
-missing_packages() {
-  command -v python3 >/dev/null || echo python3
-  python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
-  command -v redis-server >/dev/null || echo redis-server
-}
-
 install_missing() {
-  local missing sudo=()
-  mapfile -t missing < <(missing_packages)
+  local missing
+  mapfile -t missing < <(missing_packages python3 redis-server=redis-server)
   [ ${#missing[@]} -eq 0 ] && return 0
   if ! command -v apt-get >/dev/null; then
     say "missing: ${missing[*]}. Install Python >= 3.11 with venv, and Redis >= 7.0, with this system's package manager."
@@ -24,30 +20,17 @@ install_missing() {
   fi
   if [ "$(id -u)" -ne 0 ]; then
     if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-      sudo=(sudo)
+      AS_ROOT=(sudo)
     else
       say "missing: ${missing[*]}. Install with: sudo apt-get install -y ${missing[*]}"
       exit 1
     fi
   fi
   say "installing ${missing[*]}"
-  "${sudo[@]}" apt-get update -qq
-  # The distribution's own Redis must not start by itself: dsmil runs a private one.
-  printf '#!/bin/sh\nexit 101\n' > /tmp/dsmil-policy.$$ && chmod +x /tmp/dsmil-policy.$$
-  local policy=/usr/sbin/policy-rc.d placed=0
-  if [ ! -e "$policy" ]; then "${sudo[@]}" cp /tmp/dsmil-policy.$$ "$policy"; placed=1; fi
-  local failed=0
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 || failed=1
-  [ "$placed" -eq 1 ] && "${sudo[@]}" rm -f "$policy"
-  rm -f /tmp/dsmil-policy.$$
-  if [ "$failed" -ne 0 ]; then
+  install_packages "${missing[@]}" >&2 || {
     say "apt-get could not install ${missing[*]}; its own words stand above"
     exit 1
-  fi
-  # ... nor at the next boot, since it was only brought in for its program.
-  if [[ " ${missing[*]} " == *" redis-server "* ]] && command -v systemctl >/dev/null; then
-    "${sudo[@]}" systemctl disable redis-server >/dev/null 2>&1 || true
-  fi
+  }
 }
 
 check_python() {

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-OWN_PYTHON = (PROJECT / ".venv/bin/python", Path("/opt/dsmil/venv/bin/python"))
+OWN_PYTHON = (PROJECT / ".venv/bin/python", Path("/opt/dsmil/current/bin/python"))
 
 sys.path.insert(0, str(PROJECT))
 try:
