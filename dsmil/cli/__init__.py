@@ -15,7 +15,8 @@ from dsmil.errors import ConfigError, DsmilError, QueryError, Unavailable
 
 MODULES: dict[str, tuple[str, ...]] = {
     "suite": ("up", "run"),
-    "state": ("status", "doctor", "devices", "metrics"),
+    "state": ("status", "devices", "metrics"),
+    "doctor": ("doctor",),
     "look": ("events", "streams", "tap", "top", "dlq"),
     "settings": ("config", "completion"),
     "ingest": ("ingest", "decode", "replay", "pause", "resume"),

@@ -90,12 +90,13 @@ def _place(directory: Path | None) -> Iterator[Path]:
 
 
 def _report(watch: Watch, feed: Feed, began: float) -> tuple[dict[str, Any], bool]:
-    from dsmil.cli import readings, sums
+    from dsmil.cli import sums
     from dsmil.cli.feeding import reading_options
     from dsmil.cli.ingest import DAEMON_OF
     from dsmil.cli.place import redis_of
     from dsmil.store.reader import AuditReader
     from dsmil.store.verify import verify
+    from dsmil.watch import readings
 
     settings = watch.settings
     elapsed = SYSTEM.monotonic() - began

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from dsmil.cli.readings import text
 from dsmil.clock import Clock
 from dsmil.config.places import Redis as RedisSettings
 from dsmil.events.enums import Severity
 from dsmil.events.envelope import FIELD, TS_MAX
+from dsmil.watch.readings import text
 
 if TYPE_CHECKING:
     from redis import Redis

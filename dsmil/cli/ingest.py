@@ -17,7 +17,7 @@ from dsmil.cli.decode import decode
 from dsmil.cli.place import dir_option, redis_of, settings_of
 from dsmil.cli.show import emit, json_option
 from dsmil.errors import ConfigError
-from dsmil.fabric.topology import DAEMONS
+from dsmil.fabric.topology import DAEMONS, is_full_name
 from dsmil.runtime.logs import printable
 from dsmil.sensors.formats import FAMILIES
 from dsmil.sensors.pace import parse_speed
@@ -103,7 +103,7 @@ def resume(daemon: str, directory: Path | None, as_json: bool) -> None:
 
 def _known(daemon: str) -> str:
     known = [each.name for each in DAEMONS if each.shipped]
-    if daemon not in known:
+    if daemon not in known and not is_full_name(daemon):
         raise ConfigError(f"find daemon {daemon}: none of that name", hint=f"known: {', '.join(known)}")
     return daemon
 

@@ -14,13 +14,13 @@ from typing import Any
 import click
 import msgspec
 
-from dsmil.cli import readings
 from dsmil.cli.follow import Row, follow, newest
 from dsmil.cli.place import dir_option, redis_of, settings_of
 from dsmil.cli.show import age, cell, emit, json_option, table
 from dsmil.clock import SYSTEM
 from dsmil.events.enums import Severity, StreamName
 from dsmil.runtime.logs import printable
+from dsmil.watch import readings
 
 STREAM_NAMES = [name.value for name in StreamName]
 LINE_PAYLOAD_CHARS = 200

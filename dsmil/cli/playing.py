@@ -152,7 +152,7 @@ class Watch:
 
     def _state(self, client: Any) -> tuple[int, bool]:
         """(entries added to all streams, whether anybody still has something to do)."""
-        from dsmil.cli import readings
+        from dsmil.watch import readings
 
         if self._files_open():
             return -1, True

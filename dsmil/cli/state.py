@@ -1,4 +1,4 @@
-"""Asking how a suite fares: status, doctor, devices, metrics.
+"""Asking how a suite fares: status, devices, metrics.
 
 A command that shows trouble also exits non-zero, so that scripts need not read what people do.
 """
@@ -12,7 +12,6 @@ from typing import Any
 import click
 import msgspec
 
-from dsmil.cli import readings, standing
 from dsmil.cli.place import dir_option, redis_of, settings_of
 from dsmil.cli.show import age, emit, json_option, table
 from dsmil.clock import SYSTEM
@@ -20,6 +19,7 @@ from dsmil.errors import Unavailable
 from dsmil.events import devices as registry
 from dsmil.runtime import logs
 from dsmil.runtime.health import State
+from dsmil.watch import readings, standing
 
 
 @click.command()
@@ -110,26 +110,6 @@ def _trouble(row: readings.DaemonReading) -> Any:
 
 @click.command()
 @dir_option
-@click.option("--fix", is_flag=True, help="Mend what can be mended safely.")
-@json_option
-def doctor(directory: Path | None, fix: bool, as_json: bool) -> None:
-    """Look for what is wrong, each finding with its mend. Exit 1 when something fails."""
-    from dsmil.cli.doctor import examine
-
-    findings = examine(directory, fix=fix)
-    if as_json:
-        emit(findings)
-    else:
-        table(
-            ("check", "verdict", "what", "mend"),
-            [(row.check, row.verdict, row.said, row.mend or None) for row in findings],
-        )
-    if any(row.verdict == "fail" for row in findings):
-        sys.exit(1)
-
-
-@click.command()
-@dir_option
 @click.option("-l", "--layer", type=click.IntRange(0, 9), default=None, help="Only the devices of layer 0 to 9.")
 @json_option
 def devices(directory: Path | None, layer: int | None, as_json: bool) -> None:
@@ -167,7 +147,7 @@ def _device_states(directory: Path | None) -> dict[int, str]:
 @json_option
 def metrics(directory: Path | None, as_json: bool) -> None:
     """Prometheus text of all daemons, devices, streams, groups and stores, as they are now."""
-    from dsmil.cli.exporter import text
+    from dsmil.watch.exporter import text
 
     settings = settings_of(directory)
     with redis_of(settings) as client:
@@ -186,4 +166,4 @@ def metrics(directory: Path | None, as_json: bool) -> None:
     )
 
 
-COMMANDS = (status, doctor, devices, metrics)
+COMMANDS = (status, devices, metrics)

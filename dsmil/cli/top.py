@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from dsmil.cli import readings
 from dsmil.cli.place import redis_of
 from dsmil.cli.show import age, cell, drawn
 from dsmil.clock import Clock
 from dsmil.config import Settings
 from dsmil.errors import Unavailable
+from dsmil.watch import readings
 
 
 class StreamRow(Struct):

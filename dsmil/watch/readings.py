@@ -16,6 +16,7 @@ from dsmil.errors import BadEvent
 from dsmil.events.enums import StreamName
 from dsmil.events.envelope import FIELD
 from dsmil.events.source import SourceStats
+from dsmil.fabric import instances
 from dsmil.fabric.topology import DAEMONS
 from dsmil.runtime import health
 from dsmil.runtime.health import Heartbeat, State
@@ -68,8 +69,8 @@ class _Kind(Struct):
 
 
 def daemons(client: Redis, now: float, streams: Sequence[StreamReading] = ()) -> list[DaemonReading]:
-    """Every shipped daemon with its state; `streams` gives each its lag."""
-    names = [daemon.name for daemon in DAEMONS if daemon.shipped]
+    """Every shipped daemon with its state, and every instance heard of lately; `streams` gives each its lag."""
+    names = [daemon.name for daemon in DAEMONS if daemon.shipped] + instances.known(client, now)
     values: Any = client.mget([f"dsmil:hb:{name}" for name in names])
     lags = dict.fromkeys(names, 0.0)
     for group in (group for stream in streams for group in stream.groups):

@@ -1,18 +1,18 @@
-"""How devices and stores stand: the hot database's rows of devices and layers, and what the files take up.
+"""How devices and stores stand: the hot database's rows of devices and layers, what the files take up, what is left.
 
 The hot database is a cache that may be away; then nothing is said, and the heartbeats in Redis have to do.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable
+from contextlib import closing, suppress
 from pathlib import Path
 
 from msgspec import Struct
 
-from dsmil.cli.readings import DaemonReading
 from dsmil.config import Settings
 from dsmil.errors import DsmilError
 from dsmil.fabric.topology import BY_NAME
@@ -20,6 +20,7 @@ from dsmil.runtime.health import State
 from dsmil.store import loss, segments
 from dsmil.store.presence import SILENT_AFTER_S
 from dsmil.store.sqlite import connect_readonly
+from dsmil.watch.readings import DaemonReading
 
 WORDS = {State.READY: "ONLINE", State.DRAINING: "BUSY", State.STARTING: "BUSY", State.DEGRADED: "ERROR"}
 GIB = 1 << 30
@@ -42,7 +43,8 @@ def states(settings: Settings, daemons: Iterable[DaemonReading], now: float) -> 
         int(device): str(state) if now - (seen or 0.0) <= SILENT_AFTER_S else "OFFLINE"
         for device, state, seen in rows
     }
-    return known | {BY_NAME[row.daemon].device: WORDS.get(row.state, "OFFLINE") for row in daemons}
+    mine = [row for row in daemons if row.daemon in BY_NAME]  # instances speak for no device
+    return known | {BY_NAME[row.daemon].device: WORDS.get(row.state, "OFFLINE") for row in mine}
 
 
 def layers(settings: Settings) -> list[LayerRow]:
@@ -56,19 +58,32 @@ def layers(settings: Settings) -> list[LayerRow]:
 
 
 def sizes(settings: Settings) -> dict[str, int]:
-    """Bytes of each database that exists, write-ahead log included."""
+    """Bytes of each database that exists and may be looked at, write-ahead log included."""
     paths = settings.paths
-    files: Mapping[str, list[Path]] = {
-        "hot": [paths.hot_db],
-        "audit": segments.listing(paths.audit),
-        "loss": [paths.audit / loss.FILE],
-        "ingest": [paths.ingest_db],
+    found = {
+        "hot": _size([paths.hot_db]),
+        "audit": _size(segments.listing(paths.audit)),
+        "loss": _size([paths.audit / loss.FILE]),
+        "ingest": _size([paths.ingest_db]),
     }
-    try:
-        found = {name: sum(map(segments.size_of, each)) for name, each in files.items()}
-    except OSError:  # not for us to read, or just removed
-        return {}
     return {name: size for name, size in found.items() if size}
+
+
+def disks(settings: Settings) -> dict[str, tuple[int, int]]:
+    """Bytes free for us and in all of the file systems that hold the durable stores and the hot database."""
+    found = {}
+    for name, path in (("data", settings.paths.data), ("hot", settings.paths.hot)):
+        with suppress(OSError):
+            about = os.statvfs(path)
+            found[name] = about.f_bavail * about.f_frsize, about.f_blocks * about.f_frsize
+    return found
+
+
+def _size(files: Iterable[Path]) -> int:
+    try:
+        return sum(map(segments.size_of, files))
+    except OSError:  # not for us to read, or just removed
+        return 0
 
 
 def _rows(path: Path, query: str) -> list[tuple]:  # type: ignore[type-arg]
