@@ -5,7 +5,7 @@ The floors, each importing only the ones above it in this list (held by import-l
     errors clock                                  open to all
     config events                                 words
     runtime fabric store query                    plumbing
-    sensors analytics soc scenarios               the domain; neighbours talk in events, never in imports
+    sensors analytics soc scenarios watch         the domain; neighbours talk in events, never in imports
     daemons cli bench                             wiring
 
 The path of one event: `sensors/` reads bytes and stamps an `events.envelope.Event`; it goes to stream L3_IN;

@@ -5,8 +5,9 @@ Read once at start; whatever is wrong is one `ConfigError` that names the key, t
 
 from __future__ import annotations
 
+from dsmil.config.listen import listen_names
 from dsmil.config.load import Loaded, load
 from dsmil.config.private import private_environment, private_settings
 from dsmil.config.settings import Settings
 
-__all__ = ["Loaded", "Settings", "load", "private_environment", "private_settings"]
+__all__ = ["Loaded", "Settings", "listen_names", "load", "private_environment", "private_settings"]

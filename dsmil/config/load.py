@@ -1,7 +1,7 @@
 """Reads the settings: dsmil.toml < conf.d/*.toml < environment < flags, key by key.
 
-The only reader of the environment. Every fault is a `ConfigError` naming key, place, allowed range and mend;
-nothing is guessed and nothing unknown is passed over, because a misspelt key is a setting that silently fails.
+The only reader of settings in the environment. Every fault is a `ConfigError` naming key, place, allowed range and
+mend; nothing is guessed and nothing unknown is passed over, because a misspelt key is a setting that silently fails.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct, ValidationError
 
 from dsmil.config.kinds import allowed_of, literal
+from dsmil.config.places import redact
 from dsmil.config.settings import ALIASES, Settings
 from dsmil.errors import ConfigError
 
@@ -224,7 +225,7 @@ def _value(name: str, raw: Any, kind: Any, where: str) -> Any:
     try:
         return msgspec.convert(raw, kind, strict=not loose, dec_hook=_path)
     except ValidationError as error:
-        shown = "***" if is_secret(name) else repr(raw)[:200]
+        shown = "***" if is_secret(name) else redact(repr(raw))[:200]
         allowed = allowed_of(kind)
         raise ConfigError(
             f"set {name} = {shown} ({where}): {str(error)[:1].lower()}{str(error)[1:]}",

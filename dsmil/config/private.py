@@ -14,6 +14,11 @@ from dsmil.config.settings import ALIASES
 
 SOCKET = Path("run/redis.sock")
 """Where a private Redis listens, under the suite's directory."""
+OURS_ALONE = (
+    "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "CREDENTIALS_DIRECTORY",
+    "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID",
+)  # fmt: skip
+"""What systemd tells one process alone."""
 
 
 def private_settings(directory: Path, redis_url: str = "") -> dict[str, str]:
@@ -47,7 +52,7 @@ def private_environment(
 
 def _names_a_place(name: str) -> bool:
     return (
-        name.startswith(("DSMIL_PATHS_", "DSMIL_REDIS_", "DSMIL_ETC"))
+        name.startswith(("DSMIL_PATHS_", "DSMIL_REDIS_", "DSMIL_ETC", "DSMIL_LOG_FILE"))
         or ALIASES.get(name, ("",))[0] == "redis"
-        or name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "CREDENTIALS_DIRECTORY")
+        or name in OURS_ALONE
     )

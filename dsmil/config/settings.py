@@ -8,6 +8,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from dsmil.config.detectors import L3, L3Ais, L3Net, L3Rf, L3Source
+from dsmil.config.exporter import Exporter
 from dsmil.config.fusion import L4
 from dsmil.config.places import Log, Paths, Redis
 from dsmil.config.soc import L8, SocRouter
@@ -36,6 +37,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     l4: L4 = field(default_factory=L4)
     soc_router: SocRouter = field(default_factory=SocRouter)
     l8: L8 = field(default_factory=L8)
+    exporter: Exporter = field(default_factory=Exporter)
 
 
 ALIASES: dict[str, tuple[str, str]] = {

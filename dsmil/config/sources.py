@@ -18,7 +18,8 @@ class RfIngest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[rf_ingest]`: rtl_433, SigMF recordings, sweeps."""
 
     syslog: Address = "127.0.0.1:1514"
-    """UDP address for `rtl_433 -F syslog:127.0.0.1:1514`. Empty: off."""
+    """UDP address for `rtl_433 -F syslog:127.0.0.1:1514`. Empty: off. Installed, the address stands
+    in the socket unit instead: `systemctl edit dsmil-rf-ingest.socket`."""
     drop: bool = True
     """Take files out of the drop folder rf."""
     timezone: Annotated[str, Meta(min_length=1, max_length=64)] = "UTC"
@@ -35,7 +36,8 @@ class AisPlayback(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """`[ais_playback]`: AIS receivers and recordings."""
 
     udp: Address = "127.0.0.1:10110"
-    """UDP address to listen on for NMEA 0183 sentences. Empty: off."""
+    """UDP address to listen on for NMEA 0183 sentences. Empty: off. Installed, the address stands in the
+    socket unit instead: `systemctl edit dsmil-ais-playback.socket`."""
     tcp: tuple[Address, ...] = ()
     """Receivers or aggregators to connect to, host:port each."""
     idle_s: Annotated[float, Meta(ge=0, le=86_400)] = 300.0

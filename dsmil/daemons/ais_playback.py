@@ -1,7 +1,8 @@
 """ais-playback (device 11, Telemetry): AIS receivers and recordings onto L3_IN.
 
-Listens for NMEA 0183 by UDP, connects to receivers by TCP, takes the drop folder `ais`, and plays recordings at
-their own pace under the pointer operators share: `python -m dsmil.daemons.ais_playback FILE... --speed 10`.
+Listens for NMEA 0183 by UDP (installed: on the sockets of dsmil-ais-playback.socket), connects to receivers by TCP,
+takes the drop folder `ais`, and plays recordings at their own pace under the pointer operators share:
+`python -m dsmil.daemons.ais_playback FILE... --speed 10`.
 """
 
 from __future__ import annotations
@@ -11,26 +12,23 @@ from typing import Any
 
 from dsmil.config import Settings
 from dsmil.config.sources import split_address, zone
-from dsmil.daemons.ingest import Setting, run
+from dsmil.daemons.ingest import Setting, UdpPort, run, udp_sources
 from dsmil.sensors.ais_nmea import AisNmea
 from dsmil.sensors.ledger import Ledger
 from dsmil.sensors.loop import Source
 from dsmil.sensors.source import Kit, LiveSource
 from dsmil.sensors.stamp import live_origin
 from dsmil.sensors.tcp import tcp_client
-from dsmil.sensors.udp import Udp
 
 NAME = "ais-playback"
 
 
 def live(settings: Settings, kit: Kit, ledger: Ledger) -> list[Source]:
-    """The UDP port and the TCP peers."""
+    """The UDP ports and the TCP peers."""
     asked = settings.ais_playback
     tz = zone(asked.timezone)
-    sources: list[Source] = []
-    if at := split_address(asked.udp):
-        origin = live_origin(f"ais:udp:{at[1]}", kit.speaker.run, device=kit.device)
-        sources.append(LiveSource(origin, Udp(*at, clock=kit.clock), lambda: AisNmea(tz=tz), kit=kit))
+    port = UdpPort(family="ais", address=asked.udp, passed_as="nmea", unit="dsmil-ais-playback.socket")
+    sources = udp_sources(port, lambda: AisNmea(tz=tz), kit)
     for address in asked.tcp:
         if at := split_address(address):
             origin = live_origin(f"ais:tcp:{address}", kit.speaker.run, device=kit.device)

@@ -144,6 +144,7 @@ class Drainer:
         assert self._audit is not None
         self._audit.tick()
         self._take_losses()
+        self._metrics.total("dsmil_losses_total", "Losses ever recorded", self._ledger.recorded())
         self._look()
         for stream, done in self._janitor.trim().items():
             self._counts["trimmed"] += done.removed

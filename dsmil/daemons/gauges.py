@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from dsmil.events.soc import ShrinkSignal
 from dsmil.runtime.metrics import Metrics
-from dsmil.sensors.loop import Source
-from dsmil.sensors.source import LiveSource
-from dsmil.sensors.supply import FileSource
+
+if TYPE_CHECKING:
+    from dsmil.sensors.loop import Source
 
 REASONS_MAX = 256
 """Suppression reasons with a series of their own; reloading rules may bring any number of others."""
@@ -32,6 +33,10 @@ NAN = float("nan")
 def sources(metrics: Metrics, found: Iterable[Source]) -> None:
     """Records by source, outcome and reason; drops; the age is told by the time of the last data. The files of a
     family count as one source, because names of files are no closed set."""
+    # Those who have sources have loaded these already; soc-router needs neither.
+    from dsmil.sensors.source import LiveSource  # noqa: PLC0415
+    from dsmil.sensors.supply import FileSource  # noqa: PLC0415
+
     records: Counter[tuple[str, str, str]] = Counter()
     dropped: Counter[str] = Counter()
     for source in found:

@@ -6,11 +6,10 @@ off. Whoever must retry does it himself, with the same event id.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -28,22 +27,22 @@ TIMEOUT_S = 10.0
 CONNECT_S = 2.0
 HEALTH_S = 15
 """A connection idle for longer is tried before it is used."""
-HEARTBEAT_TTL_S = 90
-"""A daemon not heard of for so long is not there: 18 heartbeats missed."""
 
 
 def address_of(where: Address | str | RedisSettings) -> Address:
     """The address in settings, in a URL, or as it is; ConfigError where it cannot be read."""
     if isinstance(where, RedisSettings):
+        written = where.address()  # what is wrong with the password file, it says itself
         try:
-            return Address.parse(where.address())
+            return Address.parse(written)
         except ConfigError as error:
             raise ConfigError(f"read [redis] {redact(where.shown())}: not understood", hint=error.hint) from None
     return Address.parse(where) if isinstance(where, str) else where
 
 
-def connect(where: Address | str | RedisSettings, name: str) -> redis.Redis:
-    """A client named `dsmil-<name>`; it connects when first used. Replies are bytes."""
+def connect(where: Address | str | RedisSettings, name: str, *, timeout_s: float = TIMEOUT_S) -> redis.Redis:
+    """A client named `dsmil-<name>`; it connects when first used. Replies are bytes, each waited for at most
+    `timeout_s`."""
     address = address_of(where)
     if address.path:
         place: dict[str, Any] = {"unix_socket_path": address.path}
@@ -54,7 +53,7 @@ def connect(where: Address | str | RedisSettings, name: str) -> redis.Redis:
         db=address.db,
         username=address.username or None,
         password=address.password or None,
-        socket_timeout=TIMEOUT_S,
+        socket_timeout=timeout_s,
         socket_connect_timeout=CONNECT_S,
         retry=Retry(NoBackoff(), 0),
         health_check_interval=HEALTH_S,
@@ -73,22 +72,6 @@ def translated(doing: str) -> Iterator[None]:
         raise ConfigError(f"{doing}: {error}", hint="check [redis] in dsmil.toml and the ACL file") from None
     except (redis.RedisError, OSError) as error:
         raise Unavailable(f"{doing}: {error or type(error).__name__}") from None
-
-
-def heartbeat_writer(client: redis.Redis, daemon: str) -> Callable[[dict[str, Any]], None]:
-    """A function that writes a daemon's heartbeat `dsmil:hb:<daemon>`, gone after 90 s of silence."""
-    key = heartbeat_key(daemon)
-
-    def beat(state: dict[str, Any]) -> None:
-        with translated("write heartbeat"):
-            client.set(key, msgspec.json.encode(state), ex=HEARTBEAT_TTL_S)
-
-    return beat
-
-
-def heartbeat_key(daemon: str) -> str:
-    """Where a daemon's heartbeat stands."""
-    return f"dsmil:hb:{daemon}"
 
 
 def ensure_topology(client: redis.Redis) -> dict[StreamName, bool]:

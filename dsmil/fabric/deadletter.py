@@ -6,10 +6,9 @@ never deleted from a stream; what a person has settled is remembered in a hash.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
-import redis
 from msgspec import Struct
 
 from dsmil.errors import DsmilError
@@ -18,6 +17,9 @@ from dsmil.events.enums import Category, Severity, StreamName
 from dsmil.events.envelope import FIELD, Event, RawRecord, cut_text, decode, encode, pack, unpack
 from dsmil.fabric.entry import ZERO, id_key
 from dsmil.fabric.topology import BY_NAME
+
+if TYPE_CHECKING:
+    import redis
 
 KIND = "dead_letter"
 SETTLED_KEY = "dsmil:dlq:settled"

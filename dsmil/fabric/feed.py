@@ -7,7 +7,7 @@ so delivery counts tell crashes and nothing else.
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -151,7 +151,7 @@ def epoch_key(stream: StreamName) -> str:
 
 def fresh_epoch() -> str:
     """A new random identity."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 def lost_group(reply: object) -> bool:

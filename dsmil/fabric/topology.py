@@ -5,6 +5,8 @@ A required reader holds trimming back; an optional one that is overrun resumes f
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct
 
 from dsmil.events.enums import StreamName
@@ -50,6 +52,8 @@ USER_GROUP = "dsmil"
 USER_GROUP_STREAMS: tuple[StreamName, ...] = (S.L3_IN, S.L3_OUT, S.L4_IN, S.L4_OUT, S.SOC_EVENTS)
 """The documented group, for users to read and acknowledge; it feeds nothing of ours and holds nothing back."""
 
+_INSTANCE = re.compile(r"[a-z0-9-]{1,32}")
+
 CREATED_BY_PROJECTOR: frozenset[StreamName] = frozenset({S.GRAPH_EVENTS})
 """Streams nobody else may create (their ids are `0-*`)."""
 
@@ -78,3 +82,20 @@ def writers_of(stream: StreamName) -> tuple[str, ...]:
 def cap_of(stream: StreamName) -> int:
     """How many entries a stream may hold."""
     return SOC_STREAM_CAP if stream is S.SOC_EVENTS else STREAM_CAP
+
+
+def full_name(daemon: str, instance: str) -> str:
+    """`ais-playback@harbour`, one more daemon of that kind; the daemon's own name without an instance."""
+    return f"{daemon}@{instance}" if instance else daemon
+
+
+def is_instance(name: str) -> bool:
+    """Whether an instance may be called that."""
+    return _INSTANCE.fullmatch(name) is not None
+
+
+def is_full_name(name: str) -> bool:
+    """Whether `name` is that of an instance. A daemon that reads streams has none: its consumer is one."""
+    daemon, at, instance = name.partition("@")
+    found = BY_NAME.get(daemon)
+    return bool(at) and found is not None and found.shipped and not found.reads and is_instance(instance)

@@ -208,7 +208,8 @@ def start(
 
     def prepared() -> Daemon:
         settings = config.load(flags=flags).settings
-        logs.setup(name, settings.log.level, form=settings.log.format)
+        log, secrets = settings.log, settings.redis.secrets()
+        logs.setup(name, log.level, form=log.format, file=log.file, secrets=secrets)
         return build(settings)
 
     return guarded(name, prepared)
@@ -224,8 +225,8 @@ def guarded(name: str, build: Callable[[], Daemon]) -> int:
 
 
 def refuse(name: str, error: ConfigError) -> int:
-    """Say on stderr why a daemon stays down, for people (the journal has it too); returns 78."""
-    sys.stderr.write(logs.printable(f"dsmil-{name}: {error}") + "\n")
+    """Say on stderr or in the journal why a daemon stays down, for people; returns 78."""
+    logs.refusal(name, str(error))
     return EX_CONFIG
 
 

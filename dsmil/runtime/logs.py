@@ -1,4 +1,4 @@
-"""Log lines: an event name with keys, JSON for machines and one readable line for a terminal.
+"""Log lines: an event name with keys; JSON for machines, one readable line for a terminal, fields for the journal.
 
 Hand-written because importing structlog costs a daemon 0.2 s and pulls in asyncio and rich, which is most of the
 time a restart may take; its face (`log.info("event", key=value)`, `bind`) is kept.
@@ -6,16 +6,24 @@ time a restart may take; its face (`log.info("event", key=value)`, `bind`) is ke
 
 from __future__ import annotations
 
+import io
 import re
+import select
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, TextIO
 
 import msgspec
 
 from dsmil.clock import SYSTEM, Clock
+from dsmil.config.load import is_secret
+from dsmil.runtime import wording
+from dsmil.runtime.discretion import HIDDEN, discreet, hide
+from dsmil.runtime.journal import PRIORITIES, SOCKET, Journal, leads_to_journal
+from dsmil.runtime.logfile import LogFile
 
-LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
+LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 REPEATS_MAX, REPEATS_S = 50, 10.0
 """Lines of one event name in one span of seconds; the others are counted in one line. A fault that comes with
 every entry must neither fill the journal nor push out of it what explains the fault."""
@@ -31,32 +39,48 @@ _UNPRINTABLE = re.compile(
 
 
 class _Sink:
-    """Where lines go. One per process: a daemon has one log."""
+    """Where lines go. One per process: a daemon has one log, and a flat file beside it where one is asked for."""
 
     stream: TextIO | None = None
     daemon = "dsmil"
     level = LEVELS["INFO"]
     human = False
+    journal: Journal | None = None
+    file: LogFile | None = None
     clock: Clock = SYSTEM
     spans: ClassVar[dict[tuple[str, str], list[float]]] = {}
     """Per (level, event): end of its span in monotonic seconds, lines in it."""
 
 
-def setup(
+def setup(  # noqa: PLR0913 - all but two are keywords
     daemon: str,
     level: str = "INFO",
     *,
     stream: TextIO | None = None,
-    form: Literal["auto", "json", "human"] = "auto",
+    form: Literal["auto", "json", "human", "journal"] = "auto",
+    file: str = "",
+    secrets: Iterable[str] = (),
     clock: Clock = SYSTEM,
+    socket: str = SOCKET,
 ) -> None:
-    """Send this process's log to `stream` (stderr). `auto` is human on a terminal, else JSON lines."""
+    """Send this process's log to `stream` (stderr), and as JSON lines to `file` too. `auto` is journald's native
+    `socket` where `stream` leads into the journal, human on a terminal, else JSON lines. None of `secrets` is
+    ever written."""
+    end = stream or sys.stderr
+    if _Sink.journal:
+        _Sink.journal.close()
+    if _Sink.file:
+        _Sink.file.close()
+    journal = form == "journal" or (form == "auto" and leads_to_journal(end))
     _Sink.stream = stream
     _Sink.daemon = daemon
     _Sink.level = LEVELS[level]
-    _Sink.human = form == "human" or (form == "auto" and (stream or sys.stderr).isatty())
+    _Sink.human = form == "human" or (form == "auto" and end.isatty())
+    _Sink.journal = Journal(daemon, socket) if journal else None
+    _Sink.file = LogFile(file, clock=clock) if file else None
     _Sink.clock = clock
     _Sink.spans = {}
+    hide(secrets)
 
 
 def relevel(level: str) -> None:
@@ -97,6 +121,10 @@ class Logger:
         """Somebody has to look."""
         self._write("ERROR", event, keys)
 
+    def critical(self, event: str, /, **keys: Any) -> None:
+        """Somebody has to look now: a part of the suite is down until then."""
+        self._write("CRITICAL", event, keys)
+
     def _write(self, level: str, event: str, keys: dict[str, Any]) -> None:
         if LEVELS[level] >= _Sink.level and _allowed(level, event):
             _put(level, event, {**self._keys, **keys})
@@ -110,6 +138,17 @@ def get(name: str = "", **keys: Any) -> Logger:
 def settle() -> None:
     """Tell what was left out so far: a daemon's last word."""
     _tell_left_out(float("inf"))
+
+
+def refusal(daemon: str, text: str) -> None:
+    """Say why `daemon` stays down, as an error: on stderr in plain words, whatever the form. Maybe its log has not
+    been set up yet, because the settings that say how are what is wrong."""
+    if _Sink.daemon != daemon:
+        setup(daemon)
+    said = _clean(text)
+    if not (_Sink.journal and _Sink.journal.put("ERROR", "refused", f"refused: {said}", {"error": said})):
+        _to_stream(sys.stderr, _marked("ERROR", f"dsmil-{daemon}: {said}"))
+    _to_file("ERROR", "refused", {"error": said})
 
 
 def _allowed(level: str, event: str) -> bool:
@@ -132,29 +171,62 @@ def _tell_left_out(now: float) -> None:
 
 
 def _put(level: str, event: str, keys: dict[str, Any]) -> None:
-    fields = {key: _clean(value) for key, value in keys.items()}
-    line = (_human if _Sink.human else _json)(level, event, fields)
+    fields = {key: _clean(value, key) for key, value in keys.items()}
+    if _Sink.journal:
+        said = wording.line(event, fields)
+        if not _Sink.journal.put(level, event, said, fields):
+            _to_stream(_Sink.stream or sys.stderr, _marked(level, said))
+    else:
+        _to_stream(_Sink.stream or sys.stderr, (_human if _Sink.human else _json)(level, event, fields))
+    _to_file(level, event, fields)
+
+
+def _to_stream(out: TextIO, line: str) -> None:
     try:
-        out = _Sink.stream or sys.stderr
+        if _Sink.journal and not _has_room(out):
+            return  # journald neither took the line nor reads what it gets by the stream: do not wait for it
         out.write(line + "\n")
         out.flush()
     except (OSError, ValueError):  # a log whose reader is gone must not stop the work
         return
 
 
-def _clean(value: Any) -> Any:
+def _has_room(out: TextIO) -> bool:
+    try:
+        fd = out.fileno()
+    except io.UnsupportedOperation:  # a buffer of a test's
+        return True
+    watched = select.poll()
+    watched.register(fd, select.POLLOUT)
+    return bool(watched.poll(0))
+
+
+def _to_file(level: str, event: str, fields: dict[str, Any]) -> None:
+    news = _Sink.file.put(_json(level, event, fields)) if _Sink.file else None
+    if news:
+        _put("WARNING", *news)
+
+
+def _marked(level: str, line: str) -> str:
+    """A line for stderr; where that is the journal's, with the level as sd-daemon(3) has it."""
+    return f"<{PRIORITIES[level]}>{line}" if _Sink.journal else line
+
+
+def _clean(value: Any, key: str = "") -> Any:
+    if key and value is not None and is_secret(key):
+        return HIDDEN
     if isinstance(value, str):
-        text = printable(value)
+        text = printable(discreet(value[: 4 * VALUE_CHARS_MAX]))
         return text if len(text) <= VALUE_CHARS_MAX else text[:VALUE_CHARS_MAX] + "…"
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, bool | int | None):
         return value
     if isinstance(value, dict):
-        return {_clean(str(key)): _clean(item) for key, item in value.items()}
+        return {_clean(str(name)): _clean(item, str(name)) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_clean(item) for item in value]
-    return _clean(str(value))
+        return [_clean(item, key) for item in value]
+    return _clean(str(value), key)
 
 
 def _now() -> datetime:
@@ -168,11 +240,4 @@ def _json(level: str, event: str, fields: dict[str, Any]) -> str:
 
 
 def _human(level: str, event: str, fields: dict[str, Any]) -> str:
-    words = " ".join(f"{key}={_shown(value)}" for key, value in fields.items() if value is not None)
-    return f"{_now():%H:%M:%S}Z {level.lower():7} {_Sink.daemon:12} {event:20} {words}".rstrip()
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        return value if re.fullmatch(r"[\w./:@%+-]+", value) else f'"{value}"'
-    return str(value) if isinstance(value, bool | int | float) else msgspec.json.encode(value).decode()
+    return f"{_now():%H:%M:%S}Z {level.lower():8} {_Sink.daemon:12} {wording.line(event, fields)}"

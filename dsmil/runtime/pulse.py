@@ -13,7 +13,8 @@ import msgspec
 
 import dsmil
 from dsmil.clock import Clock
-from dsmil.runtime import logs
+from dsmil.runtime import logs, wording
+from dsmil.runtime.discretion import discreet
 from dsmil.runtime.health import BEAT_EVERY_S, Heartbeat, Stat, State
 from dsmil.runtime.metrics import Metrics
 from dsmil.runtime.notify import Notifier
@@ -49,6 +50,7 @@ class Pulse:
 
     def become(self, state: State, error: str = "") -> None:
         """Change state; a change is logged, told to systemd and put into a heartbeat at once."""
+        error = discreet(error)  # it goes to systemd and into the heartbeat as well
         if state is self._state:
             self._error = error or self._error
             return
@@ -121,7 +123,7 @@ class Pulse:
     def _line(self) -> str:
         if self._error and self._state is State.DEGRADED:
             return f"{self._state}: {logs.printable(self._error)}"
-        return f"{self._state}: " + " ".join(f"{key}={value}" for key, value in self._stats().items())
+        return f"{self._state}: {logs.printable(wording.counts(self._stats()))}"
 
 
 def resident_bytes() -> int:

@@ -6,11 +6,10 @@ message too short for what it claims to be is refused: half a field decodes to a
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from msgspec import Struct
-from pyais.bit_vector import bit_vector
-from pyais.messages import MSG_CLASS
 
 from dsmil.events.ais import Aton, Binary, Other, Position, Safety, Static
 from dsmil.sensors.ais_bits import (
@@ -78,8 +77,18 @@ def read_message(payload: bytes, fill_bits: int, channel: str | None, station: s
     if reader is None:
         return [("ais.other", Other(mmsi=field(value, bits, 8, 30), msg_type=msg_type, station=station))]
     # The independent decoders count the fill bits of a cut long-range report as data; so do we, to agree.
-    message = MSG_CLASS[msg_type].from_vector(bit_vector(payload, 0 if msg_type == 27 else fill_bits))
+    classes, bit_vector = _pyais()
+    message = classes[msg_type].from_vector(bit_vector(payload, 0 if msg_type == 27 else fill_bits))
     return reader(message, bits, channel, station)
+
+
+@cache
+def _pyais() -> tuple[Any, Any]:
+    # Loaded with the first such message: it takes a third of the daemon's start.
+    from pyais.bit_vector import bit_vector  # noqa: PLC0415
+    from pyais.messages import MSG_CLASS  # noqa: PLC0415
+
+    return MSG_CLASS, bit_vector
 
 
 def _text(text: str | None) -> str | None:

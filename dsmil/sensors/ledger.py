@@ -1,4 +1,4 @@
-"""Which files have been ingested, by content, and how far: `<data>/ingest.db`.
+"""Which files have been ingested, by content, and how far: `<data>/ingest/ingest.db`.
 
 A mark is committed only after its events were published, so a crash repeats at most one batch of events, under
 their old ids and counters, and a file that is through is never ingested again under any name.

@@ -14,7 +14,7 @@ from dsmil.clock import SYSTEM, Clock
 from dsmil.errors import DsmilError, Unavailable
 from dsmil.events.devices import token
 from dsmil.fabric.address import Address
-from dsmil.fabric.client import heartbeat_key
+from dsmil.fabric.heartbeat import heartbeat_key
 from dsmil.fabric.wire import Wire
 from dsmil.runtime import health
 from dsmil.soc.fusion import DEVICE, LAYER, SOURCE

@@ -10,11 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+import msgspec
+from msgspec import Struct
+
 from dsmil.clock import Clock
 from dsmil.config import Settings
 from dsmil.config.soc import SocRouter
 from dsmil.events.enums import Category, Severity
 from dsmil.events.envelope import Event
+from dsmil.runtime import logs
 from dsmil.runtime.daemon import Work
 from dsmil.runtime.ticker import Ticker
 from dsmil.soc import suppression
@@ -28,6 +32,16 @@ BUMPS_MAX = 2000
 REASONS_SHOWN = 8
 """Suppression reasons named in the stats line, those that held back most; the metrics name all."""
 Stat = float | int | str | bool
+
+log = logs.get()
+
+
+class _Said(Struct):
+    """The part of a SOC event that the journal shows."""
+
+    entity: str
+    decision: str
+    explanation: str
 
 
 class Rows(Protocol):
@@ -122,6 +136,7 @@ class RouterService:
         rows, self._rows = self._rows, []
         if rows:
             self._hot.insert_soc(rows)
+            _tell(rows)
         now = self._clock.monotonic()
         if now >= self._bump_due:
             self._bump_due = now + BUMP_S
@@ -137,3 +152,19 @@ class RouterService:
 
     def _tick(self, now: float) -> list[bytes]:
         return [output.data for output in outputs(self._router.tick(now))]
+
+
+def _tell(events: Sequence[Event]) -> None:
+    """One line for what came since the last one: how many, and the gravest of them in full."""
+    gravest = max(events, key=lambda event: event.severity.rank)
+    said = msgspec.json.decode(gravest.payload, type=_Said)
+    say = log.warning if gravest.severity.rank >= Severity.HIGH.rank else log.info
+    say(
+        "soc_events",
+        count=len(events),
+        severity=gravest.severity,
+        decision=said.decision,
+        entity=said.entity,
+        event_id=gravest.event_id,
+        explanation=said.explanation,
+    )

@@ -10,15 +10,17 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import requests
 from msgspec import Struct
 
 from dsmil.clock import SYSTEM, Clock
 from dsmil.errors import Unavailable
 from dsmil.events.soc import ShrinkSignal
+
+if TYPE_CHECKING:
+    import requests
 
 TIMEOUT_S = 0.5
 """One poll's time-out (sensors 5)."""
@@ -46,8 +48,7 @@ class ShrinkClient:
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._clock = clock
-        self._session = requests.Session()
-        self._session.trust_env = False  # a proxy variable must not send readings of people off the box
+        self._session: requests.Session | None = None
 
     def check_availability(self) -> bool:
         """Whether SHRINK answers its metrics now."""
@@ -72,13 +73,15 @@ class ShrinkClient:
 
     def close(self) -> None:
         """Let go of the connection."""
-        self._session.close()
+        if self._session is not None:
+            self._session.close()
 
     def _get(self, path: str) -> Any:
         """A JSON reply. The whole of it must come within the time-out, not just its next byte."""
+        session = self._opened()
         deadline = self._clock.monotonic() + self._timeout_s
         try:
-            with self._session.get(
+            with session.get(
                 self.url + path,
                 timeout=self._timeout_s,
                 stream=True,
@@ -93,8 +96,17 @@ class ShrinkClient:
                     if len(data) > REPLY_BYTES_MAX or self._clock.monotonic() > deadline:
                         raise Unavailable(f"read {self.url}{path}: reply too long or too slow")
             return msgspec.json.decode(data)
-        except (requests.RequestException, OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # what requests raises is an OSError
             raise Unavailable(f"read {self.url}{path}: {error}", hint="SHRINK is optional") from None
+
+    def _opened(self) -> requests.Session:
+        # The first poll, beside the loop, has the time to load this; the start of a daemon has not.
+        import requests  # noqa: PLC0415
+
+        if self._session is None:
+            self._session = requests.Session()
+            self._session.trust_env = False  # a proxy variable must not send readings of people off the box
+        return self._session
 
 
 def signal_of(metrics: Mapping[str, Any]) -> ShrinkSignal:

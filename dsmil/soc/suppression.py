@@ -12,14 +12,16 @@ import tomllib
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from dsmil.errors import ConfigError, QueryError
 from dsmil.events.envelope import Event
-from dsmil.query.predicate import Predicate, compile_predicate
+
+if TYPE_CHECKING:
+    from dsmil.query.predicate import Predicate
 
 RULES_MAX = 256
 """Rules in all files: each is asked for every decision, about 2 us apiece."""
@@ -97,6 +99,9 @@ def _read(path: Path) -> list[Rule]:
 
 
 def _rule(entry: _Entry, path: Path, number: int) -> Rule:
+    # The query language is loaded with the first rule: most suites have none.
+    from dsmil.query.predicate import compile_predicate  # noqa: PLC0415
+
     try:
         until = datetime.fromisoformat(entry.until)
         until = until if until.tzinfo else until.replace(tzinfo=UTC)

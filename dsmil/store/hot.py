@@ -152,16 +152,8 @@ class HotPathDB:
         """Write a device's row; the heartbeat is now."""
         try:
             state = DeviceState(str(status).upper()).value
-            row = (
-                device_id,
-                layer,
-                name,
-                state,
-                memory_mb,
-                tops_allocated,
-                self._clock.now(),
-                hot_rows.json_text(metadata),
-            )
+            told = hot_rows.json_text(metadata)
+            row = (device_id, layer, name, state, memory_mb, tops_allocated, self._clock.now(), told)
         except (ValueError, TypeError) as error:
             return self._refused(error)
         return self._one(presence.STATUS, row)
@@ -198,6 +190,11 @@ class HotPathDB:
     def message(self) -> str:
         """What is wrong, with the mend; empty where nothing is."""
         return self._file.message
+
+    @property
+    def dropped(self) -> int:
+        """Rows that could not be written."""
+        return self._file.dropped
 
     @property
     def generation(self) -> int:

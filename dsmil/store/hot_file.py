@@ -21,6 +21,7 @@ from dsmil.errors import Corrupt, DsmilError
 from dsmil.runtime import logs
 from dsmil.store import presence, retention
 from dsmil.store.hot_rows import RowIds
+from dsmil.store.moved import hands_off
 from dsmil.store.sqlite import BUSY_MS, connect, is_full, migrate, transaction, translated
 
 State = Literal["ok", "fallback", "absent", "full", "closed"]
@@ -266,6 +267,8 @@ class HotFile:
 
     def _drop(self) -> None:
         if self._connection is not None:
+            if not self._is_there():
+                hands_off(self._inode)
             with suppress(sqlite3.Error):
                 self._connection.close()
         self._connection, self.path = None, None

@@ -61,6 +61,11 @@ class LossLog:
             self.close()
             raise
 
+    def recorded(self) -> int:
+        """How many records it ever took."""
+        with translated("read the loss ledger"):
+            return int(self._ready().execute("SELECT coalesce(max(id), 0) FROM loss_log").fetchone()[0])
+
     def epochs(self) -> dict[str, str]:
         """The identity each stream had when it was last seen."""
         with translated("read the loss ledger"):

@@ -174,9 +174,12 @@ def test_pause_and_resume_set_a_key(suite: tuple[dict[str, str], redis.Redis]) -
     assert b"was not paused" in dsmil("resume", "l3", environment=environment).stdout
     assert json.loads(dsmil("pause", "l3", "--json", environment=environment).stdout)["paused"] is True
     assert json.loads(dsmil("resume", "l3", "--json", environment=environment).stdout)["was_paused"] is True
-    done = dsmil("pause", "l33", environment=environment)
-    assert done.returncode == 78
-    assert b"known:" in done.stderr
+    assert dsmil("pause", "ais-playback@harbour", environment=environment).returncode == 0
+    assert client.exists("dsmil:pause:ais-playback@harbour")
+    for wrong in ("l33", "l3@harbour", "ais-playback@"):
+        done = dsmil("pause", wrong, environment=environment)
+        assert done.returncode == 78
+        assert b"known:" in done.stderr
     client.close()
 
 

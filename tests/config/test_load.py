@@ -162,18 +162,19 @@ def test_a_private_suite_knows_nothing_of_the_installed_one(
         ("REDIS_HOST", "prod"),
         ("DSMIL_PATHS_DATA", "/prod"),
         ("NOTIFY_SOCKET", "/n"),
+        ("LISTEN_FDS", "1"),
         ("BATCH_SIZE", "7"),
     ):
         monkeypatch.setenv(name, value)
     env = config.private_environment(tmp_path, extra={"SHRINK_URL": "http://x:1"})
     assert "prod" not in "".join(env[name] for name in env if name.startswith(("REDIS", "DSMIL")))
-    assert "NOTIFY_SOCKET" not in env
+    assert "NOTIFY_SOCKET" not in env and "LISTEN_FDS" not in env
     settings = config.load(environ=env).settings
     assert settings.redis.url == f"unix://{tmp_path}/run/redis.sock"
     assert settings.paths.hot_db == tmp_path / "hotpath.db"
     assert settings.paths.lock("l3", 1) == tmp_path / "run" / "l3-1.lock"
     assert settings.paths.checkpoint("l4") == tmp_path / "checkpoints" / "l4.ckpt"
     assert (settings.paths.audit, settings.paths.drop) == (tmp_path / "audit", tmp_path / "drop")
-    assert settings.paths.ingest_db == tmp_path / "ingest.db"
+    assert settings.paths.ingest_db == tmp_path / "ingest" / "ingest.db"
     assert settings.soc_router.shrink_url == "http://x:1"
     assert settings.soc_router.batch == 7

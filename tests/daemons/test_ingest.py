@@ -54,6 +54,20 @@ class Suite:
         self.children.append(child)
         return child
 
+    def passing(self, module: str, port: socket.socket, name: str, *words: str) -> subprocess.Popen[bytes]:
+        """Start it as systemd would, with `port` already open; the shell knows the pid."""
+        self.environment |= {"LISTEN_FDS": "1", "LISTEN_FDNAMES": name}
+        start = f'LISTEN_PID=$$ exec "$@" 3<&{port.fileno()} {port.fileno()}<&-'
+        child = subprocess.Popen(
+            ["/bin/bash", "-c", start, "-", sys.executable, "-m", f"dsmil.daemons.{module}", *words],
+            env=self.environment,
+            pass_fds=[port.fileno()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        self.children.append(child)
+        return child
+
     def run(self, module: str, *words: str) -> tuple[int, str]:
         child = self.start(module, *words)
         _, said = child.communicate(timeout=60)
@@ -195,3 +209,91 @@ def test_a_wrong_speed_is_a_wrong_configuration(suite: Suite) -> None:
     code, said = suite.run("ais_playback", os.devnull)
     assert code == 78
     assert "0.1 to 1000" in said
+
+
+def send(port: int, *datagrams: bytes) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for datagram in datagrams:
+            sender.sendto(datagram, ("127.0.0.1", port))
+
+
+@pytest.fixture
+def port() -> Iterator[socket.socket]:
+    """A port that somebody else holds open: systemd."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
+        held.bind(("127.0.0.1", 0))
+        os.dup2(held.fileno(), 40)  # clear of 3, where it goes
+        with socket.socket(fileno=40) as moved:
+            yield moved
+
+
+def test_a_passed_port_loses_nothing_while_the_daemon_is_away(suite: Suite, port: socket.socket) -> None:
+    number = port.getsockname()[1]
+    suite.environment["DSMIL_AIS_PLAYBACK_UDP"] = ""  # off, but what was passed wins
+    send(number, SENTENCE.encode())
+    first = suite.passing("ais_playback", port, "nmea")
+    until(lambda: len(suite.seen()) == 1)
+    first.kill()
+    first.wait()
+    send(number, *[SENTENCE.encode()] * 20)
+    second = suite.passing("ais_playback", port, "nmea")
+    until(lambda: len(suite.seen()) == 21)
+    assert {event.source for event in suite.seen()} == {f"ais:udp:{number}"}
+    assert len({event.event_id for event in suite.seen()}) == 21
+    second.send_signal(signal.SIGTERM)
+    _, said = second.communicate(timeout=10)
+    assert second.returncode == 0, said.decode()
+    assert b"warning" not in said
+
+
+def test_where_the_address_stands_is_said(suite: Suite, port: socket.socket) -> None:
+    child = suite.passing("rf_ingest", port, "syslog")
+    send(port.getsockname()[1], BURST)
+    until(lambda: len(suite.seen()) == 1)
+    assert suite.seen()[0].source == f"rf:udp:{port.getsockname()[1]}"
+    child.send_signal(signal.SIGTERM)
+    _, said = child.communicate(timeout=10)
+    assert "systemctl edit dsmil-rf-ingest.socket" in said.decode(), "the configured address is another"
+
+
+def test_a_wrong_kind_of_socket_is_a_wrong_configuration(suite: Suite) -> None:
+    with socket.socket() as wrong:
+        os.dup2(wrong.fileno(), 40)
+        with socket.socket(fileno=40) as moved:
+            child = suite.passing("ais_playback", moved, "nmea")
+            _, said = child.communicate(timeout=20)
+    assert child.returncode == 78
+    assert "ListenDatagram=host:port in dsmil-ais-playback.socket" in said.decode()
+
+
+def test_an_instance_has_a_life_of_its_own(suite: Suite) -> None:
+    suite.start("ais_playback")
+    drop = suite.directory / "drop" / "ais"
+    until(lambda: (drop / "done").is_dir() and suite.redis.exists("dsmil:hb:ais-playback") == 1)
+    other = free_port()
+    suite.environment["DSMIL_AIS_PLAYBACK_UDP"] = f"127.0.0.1:{other}"
+    more = suite.start("ais_playback", "--instance", "harbour")
+    name = "ais-playback@harbour"
+    until(lambda: suite.redis.hexists("dsmil:instances", name))
+    assert suite.redis.exists(f"dsmil:hb:{name}")
+    assert (suite.directory / "run" / f"{name}-0.lock").read_text().strip() == str(more.pid)
+
+    def both() -> bool:
+        send(suite.udp, SENTENCE.encode())
+        send(other, SENTENCE.encode())
+        return {event.source for event in suite.seen()} == {f"ais:udp:{suite.udp}", f"ais:udp:{other}"}
+
+    until(both)
+    assert len({event.source_epoch for event in suite.seen()}) == 2
+    assert len({event.event_id for event in suite.seen()}) == len(suite.seen())
+    code, said = suite.run("ais_playback", "--instance", "harbour")
+    assert code == 78 and f"already running as pid {more.pid}" in said
+    more.send_signal(signal.SIGTERM)
+    assert more.wait(10) == 0
+    assert not suite.redis.hexists("dsmil:instances", name), "stopped on purpose"
+
+
+def test_a_name_no_instance_may_have_is_a_wrong_configuration(suite: Suite) -> None:
+    for wrong in ("Harbour", "a b", "x" * 33, "../x", "é"):
+        code, said = suite.run("net_parser", "--instance", wrong)
+        assert code == 78 and "a-z, 0-9 and -" in said

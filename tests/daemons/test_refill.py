@@ -57,6 +57,21 @@ def test_an_emptied_tmpfs_is_filled_in_again(redis_socket: str, tmp_path: Path) 
     assert first.step(), "a new file wants all of it again"
 
 
+def test_a_directory_mounted_anew_is_filled_in_without_a_restart(redis_socket: str, tmp_path: Path) -> None:
+    wire, now, place = Wire(f"unix://{redis_socket}"), SYSTEM.now(), tmp_path / "ram"
+    Publisher(wire, StreamName.L3_OUT).publish([envelope.encode(decide("ais.jump", "vessel:1", now))])
+    place.mkdir()
+    hot = HotPathDB(place / "hotpath.db")
+    supply = Supply(StreamName.L3_OUT, 86_400.0, hot.insert_decisions)
+    refill = Refill(wire, hot, [supply], stands=lambda: hot.holds("model_outputs_fast"), clock=SYSTEM)
+    hot.connect()
+    assert refill.step() and not refill.step()
+    place.rename(tmp_path / "away")
+    place.mkdir()
+    assert not hot.holds("model_outputs_fast"), "whatever touches it next opens the new one"
+    assert refill.step() and hot.holds("model_outputs_fast")
+
+
 def test_what_is_older_than_retention_stays_away(redis_socket: str, tmp_path: Path) -> None:
     wire, now = Wire(f"unix://{redis_socket}"), SYSTEM.now()
     for age_s in (90_000, 100, 0):

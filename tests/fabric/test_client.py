@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
 import redis
 
@@ -13,7 +12,7 @@ from dsmil.config.streams import Streams
 from dsmil.errors import ConfigError, Unavailable
 from dsmil.events.enums import StreamName
 from dsmil.fabric.backoff import Backoff
-from dsmil.fabric.client import connect, ensure_topology, heartbeat_writer, translated
+from dsmil.fabric.client import connect, ensure_topology, translated
 from dsmil.fabric.topology import cap_of
 
 
@@ -29,18 +28,8 @@ def test_every_default_that_bites_is_set(url: str) -> None:
     assert client.client_getname() in ("dsmil-l3", b"dsmil-l3")
 
 
-def test_a_heartbeat_is_json_and_ends_by_itself(client: redis.Redis) -> None:
-    heartbeat_writer(client, "l3")({"daemon": "l3", "pid": 7, "state": "ready"})
-    raw = client.get("dsmil:hb:l3")
-    assert isinstance(raw, bytes)
-    assert msgspec.json.decode(raw) == {"daemon": "l3", "pid": 7, "state": "ready"}
-    assert 80 < client.ttl("dsmil:hb:l3") <= 90
-
-
 def test_redis_away_is_unavailable_and_refused_rights_are_a_config_error(tmp_path: Path) -> None:
     away = connect(f"unix://{tmp_path}/none.sock", "x")
-    with pytest.raises(Unavailable, match="write heartbeat"):
-        heartbeat_writer(away, "l3")({})
     with pytest.raises(Unavailable):
         ensure_topology(away)
     with pytest.raises(ConfigError), translated("x"):

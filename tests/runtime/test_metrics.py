@@ -28,6 +28,28 @@ def test_series_carry_the_daemon_and_their_labels() -> None:
     assert found["dsmil_device_latency_seconds_count", (("daemon", "l3"),)] == 1
 
 
+def test_a_reader_finds_what_was_written_whatever_it_was() -> None:
+    metrics = Metrics("l3")
+    odd = 'a "b" \\ c\nd {e="f"} ü'
+    for number, value in enumerate((float("nan"), float("inf"), -float("inf"), 1e21, 1e-7, True)):
+        metrics.gauge("dsmil_odd", "Odd", name=odd, number=str(number)).set(value)
+    found = [value for (_, labels), value in values(metrics.text()).items() if ("name", odd) in labels]
+    assert str(found[0]) == "nan"
+    assert found[1:] == [float("inf"), -float("inf"), 1e21, 1e-7, 1.0]
+
+
+def test_each_bucket_counts_all_below_it() -> None:
+    metrics = Metrics("l3")
+    spread = metrics.histogram("dsmil_spread_seconds", "Spread", (1.0, 0.1))
+    for value in (0.05, 0.1, 0.5, 2.0):
+        spread.observe(value)
+    found = values(metrics.text())
+    buckets = {dict(labels)["le"]: value for (name, labels), value in found.items() if name.endswith("_bucket")}
+    assert buckets == {"0.1": 2, "1.0": 3, "+Inf": 4}
+    assert found["dsmil_spread_seconds_sum", (("daemon", "l3"),)] == 2.65
+    assert "# TYPE dsmil_spread_seconds histogram" in metrics.text()
+
+
 def test_merged_texts_keep_all_series_under_one_head() -> None:
     texts = []
     for name in ("l3", "l4"):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from dsmil.clock import SYSTEM, FakeClock
+from dsmil.errors import ConfigError
 from dsmil.sensors import udp
 from dsmil.sensors.ais_nmea import AisNmea
 from dsmil.sensors.source import Kit, LiveSource
 from dsmil.sensors.stamp import live_origin
-from dsmil.sensors.udp import Udp
+from dsmil.sensors.udp import Udp, given, names, shown
 
 SENTENCE = "!AIVDM,1,1,,B,177KQJ5000G?tO`K>RA1wUbN0TKH,0*5C"
 
@@ -95,3 +99,119 @@ def test_lost_datagrams_leave_a_gap_in_the_counter(
     kit.outbox.flush()
     assert [event.source_seq for event in sink.seen] == [1, 6]
     assert source.intake.counts.dropped == 4
+
+
+def passed(family: int = socket.AF_INET, *, size: int = 0) -> int:
+    """The descriptor of a bound socket, as systemd hands it over."""
+    opened = socket.socket(family, socket.SOCK_DGRAM)
+    if size:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+    opened.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+    return opened.detach()
+
+
+@pytest.fixture
+def taken(clock: FakeClock) -> Iterator[Udp]:
+    (udp_,) = given([passed()], clock=clock, unit="dsmil-x.socket")
+    yield udp_
+    udp_.close()
+
+
+def test_a_passed_socket_is_used_with_what_queued_in_it_before() -> None:
+    fd = passed()
+    port = socket.socket(fileno=os.dup(fd)).getsockname()[1]
+    send(port, b"before")
+    (taken,) = given([fd], clock=SYSTEM, unit="dsmil-x.socket")
+    assert taken.fileno() == fd and taken.port == port and taken.due_s() is None
+    send(port, b"after")
+    assert [data for _, data in taken.read()] == [b"before", b"after"]
+    taken.close()
+    assert taken.fileno() is None and taken.due_s() is None, "it opens no port of its own"
+
+
+def test_a_passed_socket_of_ipv6() -> None:
+    (taken,) = given([passed(socket.AF_INET6)], clock=SYSTEM, unit="dsmil-x.socket")
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"six", ("::1", taken.port))
+    ((peer, data),) = taken.read()
+    assert data == b"six" and peer.startswith("[::1]:")
+    assert names("ais", [taken]) == [f"ais:udp:{taken.port}"]
+    taken.close()
+
+
+def test_drops_of_an_earlier_life_are_not_counted_again() -> None:
+    fd = passed(size=4096)
+    (first,) = given([os.dup(fd)], clock=SYSTEM, unit="dsmil-x.socket")
+    port = first.port
+    send(port, *[b"x" * 1000] * 100)
+    first.close()
+    (second,) = given([fd], clock=SYSTEM, unit="dsmil-x.socket")
+    queued = len(list(second.read()))
+    send(port, b"after")
+    assert len(list(second.read())) == 1 and queued < 100
+    assert second.lost() == 0
+    send(port, *[b"x" * 1000] * 100)
+    taken = len(list(second.read()))
+    send(port, b"last")
+    assert len(list(second.read())) == 1
+    assert second.lost() == 100 - taken > 0
+    second.close()
+
+
+class Broken:
+    """A socket whose next read fails so."""
+
+    def __init__(self, real: socket.socket, number: int) -> None:
+        self._real, self.number = real, number
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def recvmsg(self, size: int, extra: int) -> Any:
+        if self.number:
+            number, self.number = self.number, 0
+            raise OSError(number, os.strerror(number))
+        return self._real.recvmsg(size, extra)
+
+
+def test_a_passed_socket_outlives_an_error_that_passes(
+    taken: Udp, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fd = taken.fileno()
+    monkeypatch.setattr(taken, "_socket", Broken(taken._socket, errno.ENOBUFS))  # type: ignore[arg-type]
+    assert list(taken.read()) == []
+    assert "buffer space" in (taken.error or "") and f"127.0.0.1:{taken.port}" in (taken.error or "")
+    assert taken.fileno() is None and 0 < (taken.due_s() or 0) <= 0.5
+    send(taken.port, b"waits")
+    clock.advance(1)
+    assert taken.fileno() == fd and taken.due_s() == 0
+    assert [data for _, data in taken.read()] == [b"waits"]
+    assert taken.error is None and taken.due_s() is None
+
+
+def test_a_passed_socket_that_is_lost_is_said_to_be(
+    taken: Udp, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taken, "_socket", Broken(taken._socket, errno.EBADF))  # type: ignore[arg-type]
+    assert list(taken.read()) == []
+    assert "restart this daemon" in (taken.error or "")
+    clock.advance(100)
+    assert taken.fileno() is None and taken.due_s() is None and list(taken.read()) == []
+
+
+def test_what_is_no_udp_socket_is_a_wrong_configuration(tmp_path: Any) -> None:
+    file = os.open(tmp_path / "file", os.O_CREAT | os.O_RDWR)
+    stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    local = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    for fd in (file, stream.fileno(), local.fileno()):
+        with pytest.raises(ConfigError, match="ListenDatagram=host:port in dsmil-x.socket"):
+            given([fd], clock=SYSTEM, unit="dsmil-x.socket")
+    os.close(file)
+    stream.close()
+    local.close()
+
+
+def test_two_sockets_of_one_port_have_two_names(clock: FakeClock) -> None:
+    found = [Udp(host, port, clock=clock) for host, port in (("10.0.0.1", 7), ("::1", 7), ("::1", 8))]
+    assert names("rf", found) == ["rf:udp:10.0.0.1:7", "rf:udp:[::1]:7", "rf:udp:8"]
+    assert shown(("::ffff:10.0.0.1", 9, 0, 0)) == "10.0.0.1:9"

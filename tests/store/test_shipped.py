@@ -1,7 +1,7 @@
 """A database of any schema ever shipped opens under today's program with all its rows.
 
-`shipped/<family>_<version>.sql` are dumps written by the program that shipped the schema; they are never edited. A new
-schema comes with the dump of its own version, and every older one must still pass here.
+`shipped/<family>_<version>.sql` are dumps written by the program that shipped the schema; they are never edited. A
+new schema comes with the dump of its own version, and every older one must still pass here.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def test_every_schema_has_its_dump(family: str) -> None:
 
 
 @pytest.mark.parametrize("dump", dumps("audit"), ids=lambda path: path.stem)
-def test_an_old_audit_segment_is_read_verified_and_continued(dump: Path, tmp_path: Path, clock: FakeClock) -> None:
+def test_an_old_audit_segment_is_read_verified_and_continued(
+    dump: Path, tmp_path: Path, clock: FakeClock
+) -> None:
     path = segments.path_of(tmp_path, 1, clock.now())
     restore(dump, path)
     assert len(list(AuditReader(tmp_path).rows())) == 5, "before anybody migrated it"
