@@ -145,8 +145,17 @@ def _cut(suite: Any) -> None:
 
 
 def _destroy(suite: Any) -> None:
-    suite.redis.xgroup_destroy("L3_IN", "l3")
-    suite.redis.xgroup_destroy("SOC_EVENTS", "drainer")
+    """... until each reader has found out and made its group anew; who connects afresh does so silently."""
+    lost = (("L3_IN", "l3"), ("SOC_EVENTS", "drainer"))
+    for stream, group in lost:
+        suite.redis.xgroup_destroy(stream, group)
+
+    def made() -> bool:
+        return all(
+            group.encode() in {row["name"] for row in suite.redis.xinfo_groups(stream)} for stream, group in lost
+        )
+
+    suite.until("the groups are back", made)
 
 
 def _strangers(suite: Any) -> None:
