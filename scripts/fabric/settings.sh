@@ -45,6 +45,9 @@ write_settings() {
   for path in "$SOURCE"/etc/rules.d/*.toml; do
     place_source 0644 root:root "$ETC/rules.d/${path##*/}" "$path"
   done
+  for path in prometheus/dsmil.yml prometheus/dsmil.rules.yml grafana/dsmil.json runbook.md; do
+    place_source 0644 root:root "$ETC/$path" "$SOURCE/etc/$path" # for whoever watches with these; nothing of ours reads them
+  done
   if own_redis; then write_redis_settings; else write_foreign_redis; fi
   if [ -d /var/lib/dsmil/etc.saved ] && has_changed $ETC/dsmil.toml; then
     note 'settings of an earlier installation lie in /var/lib/dsmil/etc.saved'

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import redis as redis_py
 
 from dsmil.cli.checks.finding import Finding, Verdict, mended
+from dsmil.cli.checks.rights import may_ask
 from dsmil.cli.checks.site import SETUP, Site
 from dsmil.clock import SYSTEM
 from dsmil.watch.readings import text
@@ -133,11 +134,10 @@ def _port(client: Redis, site: Site, port: str, bind: list[str]) -> Iterator[Fin
 
 def _look_only(client: Redis, site: Site, port: str) -> Finding:
     again = f"sudo systemctl restart dsmil-redis; if that is not it, {SETUP}"
-    try:
-        about: Any = client.acl_getuser("default")  # type: ignore[no-untyped-call, unused-ignore]
-        may = [words.partition(" ")[0] for words in MUST_NOT if _may(client, words)]
-    except redis_py.exceptions.NoPermissionError:
+    if not may_ask(client, "ACL", "GETUSER", "default"):
         return Finding("redis port", "ok", f"{port} on loopback")
+    about: Any = client.acl_getuser("default")  # type: ignore[no-untyped-call, unused-ignore]
+    may = [words.partition(" ")[0] for words in MUST_NOT if _may(client, words)]
     if "off" in [text(flag) for flag in about["flags"]]:
         return Finding("redis port", "warn", f"{port} on loopback, but nobody may look", again)
     if may:

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from dsmil.cli.checks.finding import guarded
-from dsmil.cli.checks.rights import FILE_READER, refused, users
+from dsmil.cli.checks.rights import FILE_READER, refusals, refused, users
 from dsmil.cli.checks.site import Site
 from dsmil.config import Settings
 from dsmil.config.places import Redis as RedisSettings
@@ -68,14 +68,9 @@ def test_who_was_refused_what_is_told(client: redis.Redis, server: PrivateRedis)
 
 
 def test_transactions_left_out_of_the_file_are_a_loss() -> None:
-    class Log:
-        """What ACL LOG answers after Redis 7.0 read its file back as a user without rights."""
-
-        def acl_log(self) -> list[dict[str, object]]:
-            info = {"id": int(FILE_READER), "user": "default"}
-            return [{"count": 9, "reason": "command", "object": "rpush", "username": "default",
-                     "age-seconds": "1.5", "client-info": info}]  # fmt: skip
-
-    loss, refusal = refused(Log(), INSTALLED)  # type: ignore[arg-type]
+    """What ACL LOG answers after Redis 7.0 read its file back as a user without rights."""
+    info = {"id": int(FILE_READER), "user": "default"}
+    row = {"count": 9, "reason": "command", "object": "rpush", "username": "default", "age-seconds": "1.5"}
+    loss, refusal = refusals([{**row, "client-info": info}], INSTALLED)
     assert loss.verdict == "fail" and "cp -a" in loss.mend
     assert refusal.verdict == "warn"
