@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 DEMO_ARGS ?=
 TEST_ARGS ?=
 
-.PHONY: help setup demo test live lint bench fuzz coverage clean
+.PHONY: help setup demo test live system lint bench fuzz coverage clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -24,6 +24,10 @@ test: setup ## every test, on a real private Redis
 
 live: setup ## only the tests that run whole daemons
 	@$(PY) -m pytest -m live $(TEST_ARGS)
+
+system: setup ## boots a real systemd, installs dsmil there and tries everything on it; needs root
+	@./tests/system/prepare.sh
+	@$(PY) -m pytest tests/system -m system --durations=15 --durations-min=5 $(TEST_ARGS)
 
 lint: setup ## style, types, floors
 	@$(VENV)/bin/ruff check .

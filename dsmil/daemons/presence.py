@@ -17,8 +17,9 @@ from dsmil.runtime.pulse import resident_bytes
 from dsmil.store.hot import HotPathDB
 from dsmil.store.presence import Standing
 
-RETRY_S = 1.0
-"""Between two attempts where the hot database is away."""
+LOOK_S = 1.0
+"""Between two looks whether the hot database is still there, and attempts where it is away: an idle daemon that
+waited for something to write would notice a new file half a minute later."""
 MIB = 1 << 20
 
 
@@ -47,7 +48,8 @@ class Present:
         self._clock = clock
         self._about = about
         self._state = DeviceState.OFFLINE
-        self._due = clock.monotonic()
+        self._due = self._look_due = clock.monotonic()
+        self._generation = 0
 
     def open(self) -> None:
         """Open the hot database, or let its state say why not: it is a cache."""
@@ -87,11 +89,15 @@ class Present:
     def _show(self, state: DeviceState, more: Mapping[str, Any]) -> None:
         """Write the rows each `every_s` seconds, and at once where the state is another."""
         now = self._clock.monotonic()
-        if now < self._due and state is self._state:
+        if now >= self._look_due:
+            self._look_due = now + LOOK_S
+            self._hot.connect()
+        if now < self._due and state is self._state and self._hot.generation == self._generation:
             return
         memory_mb = resident_bytes() / MIB / len(self._devices)
         written = self._write(state, memory_mb, {**self._work.stats(), **more})
-        self._state, self._due = state, now + (self._every_s if written else RETRY_S)
+        self._state, self._generation = state, self._hot.generation
+        self._due = now + (self._every_s if written else LOOK_S)
 
     def _write(self, state: DeviceState, memory_mb: float, stats: Mapping[str, Any]) -> bool:
         # The process's memory is shared out evenly: nobody can say which device holds what of it.

@@ -117,6 +117,19 @@ def test_a_stopped_daemon_says_so_itself_even_where_draining_fails(
     assert layer(tmp_path, 8) == ([], 0, 0.0)
 
 
+def test_a_new_file_has_the_rows_within_two_seconds_of_an_idle_daemon(
+    make: Make, tmp_path: Path, clock: FakeClock
+) -> None:
+    """As after an unmounted tmpfs: nobody has anything to write, and still the database fills itself again."""
+    idle = make("drainer", 14)
+    idle.step(0)
+    for path in tmp_path.glob("hotpath.db*"):
+        path.unlink()
+    clock.advance(1.5)
+    idle.step(0)
+    assert online(tmp_path) == {14}
+
+
 def test_rows_are_written_now_and_then_and_at_once_when_the_state_changes(
     make: Make, tmp_path: Path, clock: FakeClock
 ) -> None:
