@@ -6,6 +6,8 @@
 set -euo pipefail
 shopt -s inherit_errexit
 umask 022
+unset CDPATH
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 for piece in say options packages files settings machine program units uninstall; do
   # shellcheck source=/dev/null # each is checked by itself
@@ -20,6 +22,10 @@ main() {
     exit 1
   fi
   watch_failures
+  case $SOURCE/ in /opt/dsmil/* | /etc/dsmil/* | /var/lib/dsmil/*)
+    fail "the checkout lies in $SOURCE, and set-up puts its own things there" 'move it, e.g. to /usr/local/src/dsmil'
+    ;;
+  esac
   read_memory
   if ((!DRY)); then one_at_a_time; fi
   if ((UNINSTALL)); then
@@ -50,7 +56,9 @@ set_up() {
 }
 
 one_at_a_time() {
-  exec 9</opt
+  local lock=/run/dsmil-setup.lock # root's alone: anybody could hold a directory
+  (umask 077 && : >>$lock)
+  exec 9>>$lock
   flock -n 9 || fail 'another set-up is running' 'wait for it to end'
 }
 
@@ -67,7 +75,7 @@ next_commands() {
 
 next: systemctl status dsmil-soc-router --no-pager
       $redis XINFO STREAM SOC_EVENTS
-      sudo usermod -aG dsmil ${SUDO_USER:-$(id -un)}     # members read the databases and run dsmil; log in again
+      sudo usermod -aG dsmil,systemd-journal ${SUDO_USER:-$(id -un)}     # members read the databases, run dsmil; log in again
       dsmil status && dsmil doctor
       journalctl -u dsmil-soc-router -f
 END

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -165,6 +166,9 @@ class HotFile:
     def _open_at(self, path: Path) -> DsmilError | None:
         if not path.parent.is_dir():
             return DsmilError(f"open {path}: no directory {path.parent}", hint="mount the tmpfs there")
+        if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+            # Whoever may write in the directory must not have us write through a link into another.
+            return DsmilError(f"open {path}: it is no regular file", hint=f"rm {path}")
         try:
             try:
                 self._connection = self._opened(path)
@@ -275,7 +279,7 @@ class HotFile:
 
 
 def _inode(path: Path) -> tuple[int, int]:
-    found = path.stat()
+    found = path.lstat()
     return found.st_dev, found.st_ino
 
 

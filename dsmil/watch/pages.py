@@ -21,14 +21,14 @@ from dsmil.errors import ConfigError, Unavailable
 
 VISIT_S_MAX = 2.0
 """From the connection to the end of the answer; on loopback milliseconds."""
-VISITORS_MAX = 16
-"""At a time; more wait in the kernel's queue, none of them longer than a visit."""
+VISITORS_MAX = 64
+"""At a time; the next one in takes the place of the one who has been there longest."""
 HEAD_BYTES_MAX = 8192
 """Of a request: what most servers allow."""
 LINGER_S = 0.5
 """After an answer, for the visitor to close: closing first, with something unread, would throw the answer away."""
 CHUNK_BYTES = 4096
-BACKLOG = 64
+BACKLOG = 4 * VISITORS_MAX
 
 _REQUEST = re.compile(rb"([A-Z]{1,16}) (?:http://[^/ ]*)?(/[!-~]*) HTTP/1\.[01]\r?\n")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
@@ -62,7 +62,6 @@ class Pages:
         self._counted = counted
         self._clock = clock
         self._door: socket.socket | None = None
-        self._closed = False
         self._selector = selectors.DefaultSelector()
         self._visitors: dict[int, _Visitor] = {}
 
@@ -88,7 +87,7 @@ class Pages:
         for key, _ in self._selector.select(self._wait_s(timeout_s)):
             if key.fileobj is self._door:
                 self._let_in()
-            else:
+            elif key.fd in self._visitors:  # who was sent away just now is not
                 answered += self._turn(self._visitors[key.fd])
         now = self._clock.monotonic()
         for visitor in [each for each in self._visitors.values() if now >= each.until]:
@@ -101,7 +100,7 @@ class Pages:
 
     def _let_in(self) -> None:
         assert self._door is not None
-        while len(self._visitors) < VISITORS_MAX:
+        for _ in range(VISITORS_MAX):
             try:
                 line, _ = self._door.accept()
             except BlockingIOError:
@@ -111,10 +110,10 @@ class Pages:
             except OSError as error:
                 raise Unavailable(f"accept a connection: {error.strerror or error}") from None
             line.setblocking(False)
+            if len(self._visitors) >= VISITORS_MAX:
+                self._leave(next(iter(self._visitors.values())))
             self._visitors[line.fileno()] = _Visitor(line, self._clock.monotonic() + VISIT_S_MAX)
             self._selector.register(line, _READ)
-        self._selector.unregister(self._door)
-        self._closed = True
 
     def _turn(self, visitor: _Visitor) -> int:
         try:
@@ -163,9 +162,6 @@ class Pages:
         del self._visitors[visitor.line.fileno()]
         self._selector.unregister(visitor.line)
         visitor.line.close()
-        if self._closed and self._door is not None:
-            self._selector.register(self._door, _READ)
-            self._closed = False
 
 
 class _Visitor:

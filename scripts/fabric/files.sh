@@ -32,6 +32,7 @@ save_lines() { # NAME LINE...: one file of set-up's memory, atomically
   mkdir -p "$ROOT$HOME_DIR"
   sorted_lines "$@" >"$ROOT$HOME_DIR/$name.new"
   chmod 0644 "$ROOT$HOME_DIR/$name.new"
+  sync "$ROOT$HOME_DIR/$name.new"
   mv -T "$ROOT$HOME_DIR/$name.new" "$ROOT$HOME_DIR/$name"
 }
 
@@ -96,6 +97,7 @@ write_file() { # MODE OWNER PATH TEXT
   (umask 077 && printf '%s\n' "$4" >"$draft")
   if [ -z "$ROOT" ]; then chown "$2" "$draft"; fi
   chmod "$1" "$draft"
+  sync "$draft" # or a power cut leaves an empty file, which would pass for an edited one
   mv -T "$draft" "$ROOT$3"
 }
 

@@ -54,19 +54,31 @@ make_users() {
   local kind name rest missing=()
   while read -r kind name rest; do
     case $kind in
-      u) getent passwd "$name" >/dev/null || missing+=("$name") ;;
-      g) getent group "$name" >/dev/null || missing+=("group $name") ;;
+      u) if getent passwd "$name" >/dev/null; then check_user "$name"; else missing+=("user:$name"); fi ;;
+      g) getent group "$name" >/dev/null || missing+=("group:$name") ;;
     esac
   done <"$SOURCE/systemd/sysusers.d/dsmil.conf"
-  if ((${#missing[@]})); then
-    change "add ${missing[*]}" quiet systemd-sysusers /etc/sysusers.d/dsmil.conf
-  fi
+  if ((${#missing[@]})); then change "add ${missing[*]}" add_users "${missing[@]}"; fi
   settled 'dsmil and dsmil-redis'
+}
+
+check_user() { # NAME: daemons must not run with what belongs to a person
+  local id shell
+  IFS=: read -r _ _ id _ _ _ shell < <(getent passwd "$1")
+  case $shell in */nologin | */false) if ((id < 1000)); then return 0; fi ;; esac
+  unmet "there is a user $1 already, and he can log in" "rename that account: usermod -l"
+}
+
+add_users() { # KIND:NAME...: remembered, for the uninstall removes none but these
+  local one
+  for one; do add_state users "$one"; done
+  quiet systemd-sysusers /etc/sysusers.d/dsmil.conf
 }
 
 make_directories() {
   step directories 'systemd-tmpfiles --create /etc/tmpfiles.d/dsmil.conf says more'
   local data=/var/lib/dsmil
+  if [ -L $data ]; then unmet "$data is a symbolic link" 'mount (or bind mount) the other place there instead'; fi
   if [ -d $data ] && [ "$(stat -c %U $data)" != dsmil ]; then
     change "give $data, left by an earlier installation, to dsmil" take_over $data
   fi

@@ -19,7 +19,7 @@ upgrade, or after you changed your mind: what is as it should be is left alone, 
                        sudo REDIS_URL=redis://192.0.2.7:6379/0 ./scripts/setup_data_fabric.sh --no-redis
   --only UNIT          this daemon alone, e.g. soc-router; repeat it for more        (--all installs the rest)
   --offline DIR        no network: Python packages from DIR, and no Debian packages. Fill DIR, on a machine with the
-                       same Python, by: python3 -m pip wheel -w DIR . hatchling
+                       same Python, by: python3 -m pip wheel --use-pep517 -w DIR . hatchling
   --uninstall          stop and remove everything but /var/lib/dsmil
   --uninstall --purge  remove that too: every recorded event
   -h, --help           this text

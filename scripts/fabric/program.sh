@@ -5,12 +5,12 @@
 CURRENT=/opt/dsmil/current
 
 install_program() {
-  step program 'the installation that runs is untouched; is the network there? Without one: --offline DIR (--help)'
+  step program 'the installation that runs is untouched; is there room in /opt, and the network? Without one: --offline DIR (--help)'
   RELEASE=/opt/dsmil/releases/$(release_id)
   if [ ! -e "$RELEASE/ready" ]; then change "build $RELEASE" build_release; fi
   if [ "$(readlink "$CURRENT")" != "$RELEASE" ]; then
+    mark_changed $CURRENT # first: broken off in between, the next run still restarts what runs the old one
     change "let $CURRENT point to it" switch_release
-    mark_changed $CURRENT
   fi
   settled "$RELEASE"
 }
@@ -36,6 +36,7 @@ build_release() {
   quiet "$RELEASE/bin/python" -m pip install --no-input --no-cache-dir --disable-pip-version-check "${from[@]}" "$copy"
   quiet "$RELEASE/bin/python" -m compileall -q "$RELEASE"/lib/python3*/site-packages/dsmil
   quiet "$RELEASE/bin/dsmil" --version
+  sync -f "$RELEASE" # a power cut must not leave a release that says ready and is empty
   touch "$RELEASE/ready"
   CLEAN=("$copy")
 }
@@ -49,7 +50,12 @@ remove_old_releases() { # only once the new one runs
   step releases 'remove the old ones under /opt/dsmil/releases by hand'
   local old
   for old in /opt/dsmil/releases/*; do
-    if [ -d "$old" ] && [ "$old" != "$RELEASE" ]; then change "remove $old" rm -rf -- "$old"; fi
+    if [ ! -d "$old" ] || [ "$old" = "$RELEASE" ]; then continue; fi
+    if grep -qsF "$old/" /proc/[0-9]*/maps; then
+      note "$old stays: something still runs from it"
+    else
+      change "remove $old" rm -rf -- "$old"
+    fi
   done
   settled 'none but the one that runs'
 }

@@ -23,7 +23,9 @@ change() { # TEXT COMMAND...
   if ((DRY)); then
     line would "$text"
   else
+    FAILED_COMMAND=$*
     "$@"
+    FAILED_COMMAND=''
     line did "$text"
   fi
 }

@@ -5,17 +5,31 @@
 SAVED=/var/lib/dsmil/etc.saved
 
 uninstall() {
+  if ((PURGE)); then refuse_mounts; fi
   stop_all
   if ((!PURGE)); then save_edited; fi
   remove_placed
   remove_users
   remove_data
+  if ((!DRY)); then rm -f /run/dsmil-setup.lock; fi
 }
 
-installed_units() { # ours by name, and instances that run
+refuse_mounts() {
+  step data 'unmount it first'
+  local mounts
+  mounts=$(findmnt -rno TARGET | grep -E '^/var/lib/dsmil(/|$)' | paste -sd ' ' || true)
+  if [ -n "$mounts" ]; then unmet "mounted there: $mounts" "umount $mounts; then what lies on it is yours to remove"; fi
+}
+
+installed_units() { # those that were placed, and instances that run
+  local path unit
   {
-    find /etc/systemd/system -maxdepth 1 -type f \( -name 'dsmil*' -o -name 'mnt-dsmil*' \) -printf '%f\n' 2>/dev/null |
-      grep -E '\.(service|socket|target|mount)$' | grep -v '@\.' || true
+    for path in "${!SHIPPED[@]}"; do
+      unit=${path##*/}
+      if [[ $path == "$UNIT_DIR/$unit" && $unit != *@* && $unit == *.@(service|socket|target|mount) && -e $path ]]; then
+        printf '%s\n' "$unit"
+      fi
+    done
     systemctl list-units --all --plain --no-legend 'dsmil-*@*.service' 2>/dev/null | awk '$1 !~ /^dsmil-alert@/ && $2 == "loaded" { print $1 }' || true
     find /etc/systemd/system/*.wants -name 'dsmil-*@*.service' -printf '%f\n' 2>/dev/null || true
   } | sort -u
@@ -70,8 +84,8 @@ save_now() { # PATH
 remove_placed() {
   step files 'remove what it names by hand, then run this again'
   local path there=()
-  for path in ${STATE[links]:-} "${!SHIPPED[@]}" $ETC $HOME_DIR /run/dsmil /run/dsmil-redis /var/log/dsmil \
-    /etc/systemd/system/{dsmil*,mnt-dsmil*}; do
+  # Units of others may bear a name like ours: what was placed goes, and what `systemctl edit` put beside.
+  for path in ${STATE[links]:-} "${!SHIPPED[@]}" $(made_directories) $UNIT_DIR/{dsmil*,mnt-dsmil*}.d; do
     if [ -e "$path" ] || [ -L "$path" ]; then there+=("$path"); fi
   done
   if ((${#there[@]})); then
@@ -81,6 +95,10 @@ remove_placed() {
     fi
   fi
   settled 'none is left'
+}
+
+made_directories() { # those that are ours as a whole, if anything was installed
+  if [ -e "$HOME_DIR/state" ]; then echo "$ETC $HOME_DIR" /run/dsmil /run/dsmil-redis /var/log/dsmil; fi
 }
 
 remove_now() { # PATH...
@@ -98,18 +116,20 @@ remove_users() {
   step users 'userdel and groupdel say who still uses them'
   local name
   for name in dsmil-redis dsmil; do
-    if getent passwd "$name" >/dev/null; then change "remove user $name" quiet userdel "$name"; fi
+    if is_ours "user:$name" && getent passwd "$name" >/dev/null; then change "remove user $name" quiet userdel "$name"; fi
   done
-  if getent group dsmil >/dev/null; then change 'remove group dsmil' quiet groupdel dsmil; fi
+  if is_ours group:dsmil && getent group dsmil >/dev/null; then change 'remove group dsmil' quiet groupdel dsmil; fi
   settled 'dsmil and dsmil-redis are gone'
 }
+
+is_ours() { has_word "${STATE[users]:-}" "$1"; } # KIND:NAME
 
 remove_data() {
   step data 'rm -r /var/lib/dsmil'
   if [ ! -d /var/lib/dsmil ]; then
     settled '/var/lib/dsmil is gone'
   elif ((PURGE)); then
-    change 'remove /var/lib/dsmil, every recorded event' rm -rf -- /var/lib/dsmil
+    change 'remove /var/lib/dsmil, every recorded event' quiet rm -rf --one-file-system -- /var/lib/dsmil
   else
     if [ "$(stat -c '%a %U' /var/lib/dsmil)" != '700 root' ]; then
       change 'close /var/lib/dsmil to all but root, for its owner is no more' close_data

@@ -193,24 +193,50 @@ running_instances() { # of templates: the program they run changed too
 
 run_units() { # VERB UNIT...: who fails is told by wait_for
   systemctl reset-failed "${@:2}" 2>/dev/null || true
-  timeout $WAIT_S systemctl "$@" >/dev/null 2>&1 || true
+  quiet systemctl --no-block "$@"
 }
 
-wait_for() { # UNIT...
-  local unit deadline=$((SECONDS + WAIT_S))
-  if systemctl is-failed --quiet "$ADMIT"; then fail_unit "$ADMIT"; fi
-  for unit; do
-    until systemctl is-active --quiet "$unit"; do
-      if systemctl is-failed --quiet "$unit" || ((SECONDS > deadline)); then fail_unit "$unit"; fi
-      sleep 0.2
+wait_for() { # UNIT...: all of them at each look, for whoever waits hangs on one that cannot
+  local unit deadline=$((SECONDS + WAIT_S)) waiting
+  local -A restarts=()
+  for unit; do restarts[$unit]=$(unit_says "$unit" NRestarts); done
+  while :; do
+    waiting=()
+    for unit; do
+      if systemctl is-active --quiet "$unit" && ! has_job "$unit"; then continue; fi
+      waiting+=("$unit")
+      # Whatever falls over and over never counts as failed, and what waits for a failed socket is not even tried.
+      if systemctl is-failed --quiet "$unit" || (($(unit_says "$unit" NRestarts) > restarts[$unit] + 2)); then fail_unit "$unit"; fi
     done
+    if ((${#waiting[@]} == 0)); then break; fi
+    for unit in "${waiting[@]}"; do if is_given_up "$unit"; then fail_unit "$unit"; fi; done
+    if ((SECONDS > deadline)); then fail_unit "${waiting[0]}"; fi
+    sleep 0.2
   done
+  while has_job "$ADMIT" && ((SECONDS <= deadline)); do sleep 0.2; done
+  if systemctl is-failed --quiet "$ADMIT"; then fail_unit "$ADMIT"; fi
+}
+
+unit_says() { # UNIT PROPERTY: a number, 0 where it has none
+  local value
+  value=$(systemctl show -p "$2" --value "$1" 2>/dev/null || true)
+  echo "${value:-0}"
+}
+
+has_job() { [ -n "$(systemctl show -p Job --value "$1")" ]; } # UNIT: something is still to be done with it
+
+is_given_up() { # UNIT: inactive, and nobody is about to start it
+  [ "$(systemctl show -p ActiveState --value "$1")" = inactive ] && ! has_job "$1"
 }
 
 fail_unit() { # UNIT
-  local words
-  words=$(journalctl -q _SYSTEMD_UNIT="$1" -p err -n 1 -o cat --no-pager 2>/dev/null || true)
+  local words socket=${1%.service}.socket
+  if [ "$1" != "$socket" ] && systemctl is-failed --quiet "$socket"; then
+    fail "$1 waits for $socket, which failed: somebody else has its port" 'ss -lntup names him; then run this again'
+  fi
+  words=$(journalctl -q _SYSTEMD_INVOCATION_ID="$(systemctl show -p InvocationID --value "$1")" -p err -n 1 -o cat \
+    --no-pager 2>/dev/null || true)
   words=${words:-$(journalctl -q -u "$1" -p warning -n 1 -o cat --no-pager 2>/dev/null || true)}
   fail "$1 is $(systemctl is-active "$1" || true): ${words:-it says nothing}" \
-    "journalctl -u ${1%.service} -n 50 says more; then run this again"
+    "journalctl -u ${1%.service} -n 50 says more; then run this again, or the set-up of the former version"
 }

@@ -28,3 +28,9 @@ def test_a_place_that_cannot_be_written_is_a_config_error(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="paths.run"):
         Lock(tmp_path / "file" / "l3.lock", "l3").open()
+
+
+def test_what_somebody_put_in_its_place_is_named(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "l3.lock")
+    with pytest.raises(ConfigError, match="no regular file"):
+        Lock(tmp_path / "l3.lock", "l3").open()

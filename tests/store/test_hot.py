@@ -323,6 +323,18 @@ def test_a_file_deleted_under_us_is_made_again(hot: HotPathDB, tmp_path: Path, c
     assert hot.state == "ok"
 
 
+def test_a_link_in_its_place_is_not_followed(tmp_path: Path, clock: FakeClock) -> None:
+    """Who may write beside it must not choose where the daemons write."""
+    (tmp_path / "hotpath.db").symlink_to(tmp_path / "elsewhere.db")
+    hot = HotPathDB(tmp_path / "hotpath.db", clock=clock)
+    assert not hot.connect()
+    assert hot.state == "absent" and "no regular file" in hot.message
+    assert not (tmp_path / "elsewhere.db").exists()
+    (tmp_path / "hotpath.db").unlink()
+    assert hot.connect()
+    hot.disconnect()
+
+
 def test_a_damaged_file_is_replaced(hot: HotPathDB, tmp_path: Path, clock: FakeClock) -> None:
     hot.insert_events(events(0, 500, clock))
     hot.disconnect()

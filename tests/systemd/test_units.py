@@ -83,7 +83,7 @@ def test_a_daemon_comes_back_however_often_it_falls(name: str) -> None:
 def test_a_daemon_is_run_as_it_expects(name: str) -> None:
     unit = Unit(name)
     module = daemon_of(name).replace("-", "_")
-    instance = " --instance %i" if name in TEMPLATES else ""
+    instance = " --instance=%i" if name in TEMPLATES else ""
     assert unit.one("ExecStart") == f"/opt/dsmil/current/bin/python -I -m dsmil.daemons.{module}{instance}"
     assert (PROJECT / "dsmil" / "daemons" / f"{module}.py").is_file()
     assert unit.one("ExecReload") == "+/bin/kill -HUP $MAINPID", "within the walls kill cannot be run"

@@ -68,7 +68,7 @@ def plan(site: Site) -> list[Wanted]:
         *(both(data / name, mode=0o2770) for name in ("checkpoints", "fallback", "ingest", "drop")),
         *(both(paths.drop / name, mode=0o2770) for name in ("ais", "nmap", "ndpi", "rf")),
         Wanted(data / "redis", SERVER, GROUP, 0o700, True),
-        both(run, mode=0o2770),
+        both(run, mode=0o2750),
         both(site.root / "var/log/dsmil", mode=0o2750),
     ]
 
