@@ -67,7 +67,7 @@ next_commands() {
   local redis='redis-cli'
   if ! own_redis; then
     redis="redis-cli -u URL"
-  elif grep -qs '^port 0' "$MACHINE_CONF"; then
+  elif [ -n "${PLACED[$PORT_CONF]:-}" ]; then
     redis="redis-cli -s /run/dsmil-redis/redis.sock"
     echo "Port 6379 is not ours to look at; the socket is, for root and members of group dsmil."
   fi

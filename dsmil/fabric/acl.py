@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from dsmil.config import systemd
 from dsmil.errors import ConfigError, DsmilError, Unavailable
 from dsmil.events.enums import StreamName
 from dsmil.fabric import instances, passwords
@@ -34,6 +35,7 @@ from dsmil.fabric.heartbeat import heartbeat_key
 from dsmil.fabric.janitor import minutes_key
 from dsmil.fabric.journal import CHECKPOINTS_KEY, checkpoint_key
 from dsmil.fabric.loss import LOSS_KEY
+from dsmil.fabric.port import PortTaken, open_port
 from dsmil.fabric.topology import CREATED_BY_PROJECTOR, DAEMONS, USER_GROUP_STREAMS, Daemon
 from dsmil.fabric.wire import Wire
 
@@ -44,11 +46,13 @@ OLDEST: Version = (7, 0)
 PEOPLE = ("exporter", "operator", "admin")
 """Users that are no daemons: what Prometheus asks with, what people's command line uses, and the one who may all."""
 
+_STATUS: dict[type[DsmilError], int] = {Unavailable: 69, PortTaken: 71}
+"""sysexits.h; 78 for all else, which somebody has to mend."""
 _AUDITOR = "drainer"
 _PAUSE = "dsmil:pause:"
 _POINTER = "dsmil:ais:playback"
 _STREAMS = tuple(stream.value for stream in StreamName)
-_INTRODUCTION = "ping hello auth client|setname client|id"
+_INTRODUCTION = "ping hello auth client|setname client|id client|no-evict"
 _LOOK = "xinfo xlen xrange xrevrange xpending"
 _READ = (
     "exists xreadgroup xack xpending xclaim xrange xinfo|stream xinfo|groups xgroup|create xgroup|createconsumer"
@@ -227,13 +231,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--admit", metavar="SOCKET", help="let who gives no name look at the server that just started"
     )
+    parser.add_argument("--port", type=int, default=0, help="open this port to look; 0, which is usual: none")
     parser.add_argument("--server", default="redis-server", help="whose version the file is for")
     asked = parser.parse_args(argv)
     try:
         _admit(asked) if asked.admit else _print(asked)
     except DsmilError as error:
-        sys.stderr.write(f"acl: {error}\n")
-        return 69 if isinstance(error, Unavailable) else 78
+        # At the level of an error in the journal, where set-up looks for why the unit failed.
+        sys.stderr.write(f"{'<3>' if systemd.journal_stream() else ''}acl: {error}\n")
+        return _STATUS.get(type(error), 78)
     return 0
 
 
@@ -249,6 +255,7 @@ def _admit(asked: argparse.Namespace) -> None:
     password = passwords.read(asked.credentials, ["admin"])["admin"]
     wire = Wire(Address(path=asked.admit, username="admin", password=password), name="admit")
     admit(wire)
+    open_port(wire, asked.port)
     wire.close()
 
 

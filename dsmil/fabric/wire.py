@@ -158,6 +158,8 @@ class Wire:
         hello: list[Command] = []
         if address.password:
             hello.append(("AUTH", *((address.username,) if address.username else ()), address.password))
+            # A batch may be larger than all that maxmemory-clients leaves: those who only look give way to it.
+            hello.append(("CLIENT", "NO-EVICT", "ON"))
         if address.db:
             hello.append(("SELECT", address.db))
         hello.append(("CLIENT", "SETNAME", self.name))

@@ -15,13 +15,14 @@ from dsmil.errors import ConfigError
 from dsmil.runtime import logs
 
 NAME = "alert"
-EX_USAGE, EX_CONFIG = 64, 78
+EX_USAGE, EX_OSERR, EX_CONFIG = 64, 71, 78
 """sysexits.h."""
 SYSTEMD_STATUS = range(200, 246)
 """Exit statuses by which systemd says what it could not set up for a unit: systemd.exec(5)."""
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\-]{1,200}(@[A-Za-z0-9:_.\\-]{0,50})?\.(service|mount|socket|target)")
-_AGAIN = "then systemctl restart {unit}; what it said last: journalctl -u {unit} -n 50"
+_AGAIN = "then systemctl restart {service}; what it said last: journalctl -u {unit} -n 50"
+_PORT_TAKEN = "somebody else has its port: ss -lntup names him; free it"
 _MENDS = {
     "watchdog": "it hung for WatchdogSec and was ended",
     "signal": "it was killed by {status}; memory first: systemctl show -p MemoryMax,MemoryPeak {unit}",
@@ -61,11 +62,15 @@ def mend_of(unit: str, ended: Failure) -> str:
     """What to do about a unit that ended so."""
     number = int(ended.status) if ended.status.isascii() and ended.status.isdecimal() else -1
     what = _MENDS.get(ended.result, "see why it ended")
-    if number == EX_CONFIG:
+    if unit.endswith(".socket") or number == EX_OSERR:  # of a socket's end systemd tells nothing
+        what = _PORT_TAKEN
+    elif number == EX_CONFIG:
         what = "its last line says which setting or right is wrong, `dsmil config check` looks at all settings"
     elif number in SYSTEMD_STATUS:
         what = "systemd could not set it up: `systemd-analyze exit-status {status}`; run the set-up script again"
-    return f"{what}; {_AGAIN}".format(unit=unit, status=ended.status)
+    # A socket comes and goes with its service.
+    service = unit.replace(".socket", ".service")
+    return f"{what}; {_AGAIN}".format(unit=unit, service=service, status=ended.status)
 
 
 def _log_file() -> str:

@@ -3,6 +3,7 @@
 
 ETC=/etc/dsmil
 MACHINE_CONF=$ETC/redis.d/10-machine.conf
+PORT_CONF=/etc/systemd/system/dsmil-redis-admit.service.d/50-port.conf
 NETWORK_CONF=/etc/systemd/system/dsmil-.service.d/50-redis.conf
 
 own_redis() { [ "${CHOSEN_REDIS:-yes}" = yes ]; }
@@ -58,31 +59,27 @@ write_settings() {
 write_redis_settings() {
   make_directory 0755 root:root $ETC/redis.d
   place_source 0644 root:root $ETC/redis.conf "$SOURCE/etc/redis.conf"
-  local memory_mb=$(($(memory_kb) / 4 / 1024 / 64 * 64)) listen
+  local memory_mb=$(($(memory_kb) / 4 / 1024 / 64 * 64))
   ((memory_mb >= 256)) || memory_mb=256
-  listen=$(listen_lines)
   place 0644 root:root $MACHINE_CONF "# Written by set-up for this machine. Settings of your own: 90-local.conf beside it, which is read later.
 # A quarter of the memory; when it is full, producers wait until the drainer has trimmed.
-maxmemory ${memory_mb}mb
-$listen"
+maxmemory ${memory_mb}mb"
+  if [ "$CHOSEN_PORT" = no ] || port_taken; then
+    place 0644 root:root $PORT_CONF '# Written by set-up: --no-port, or another server has port 6379.
+[Service]
+Environment=LOOK_PORT=0'
+  fi
 }
 
 memory_kb() { awk '$1 == "MemTotal:" { print $2 }' "$ROOT/proc/meminfo"; }
 
-listen_lines() {
-  if [ "$CHOSEN_PORT" = no ] || port_taken; then
-    printf '# Unix socket alone: chosen by --no-port, or another server has port 6379.\nport 0\n'
-  else
-    printf '# The look-only port.\nbind 127.0.0.1\nport 6379\n'
-  fi
-}
-
 port_taken() { # by another than our own Redis
-  if systemctl is-active --quiet dsmil-redis.service 2>/dev/null && grep -qs '^port 6379' $MACHINE_CONF; then return 1; fi
-  # 18EB is 6379, state 0A is listening.
-  cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$2 ~ /:18EB$/ && $4 == "0A" { found = 1 } END { exit !found }' && return 0
-  has_word "${STATE[packages]:-}" redis-server && return 1
-  systemctl is-enabled --quiet redis-server.service 2>/dev/null
+  local users
+  # 18EB is 6379, state 0A is listening; the user is in column 8.
+  users=$({ cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true; } | awk '$2 ~ /:18EB$/ && $4 == "0A" { print $8 }')
+  if [ -n "$users" ]; then ! grep -qxF "$(id -u dsmil-redis 2>/dev/null || echo none)" <<<"$users"; else
+    ! has_word "${STATE[packages]:-}" redis-server && systemctl is-enabled --quiet redis-server.service 2>/dev/null
+  fi
 }
 
 write_passwords() {

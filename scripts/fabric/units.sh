@@ -149,7 +149,8 @@ mount_fstab() {
 }
 
 admits_anew() { # UNIT...: those to be started
-  own_redis && { has_word "$*" dsmil-redis.service || daemons_changed || something_changed "$UNIT_DIR/$ADMIT"; }
+  own_redis && { has_word "$*" dsmil-redis.service || daemons_changed || something_changed "$UNIT_DIR/$ADMIT*" ||
+    systemctl is-failed --quiet "$ADMIT" 2>/dev/null; }
 }
 
 enable_units() { # UNIT...
@@ -166,7 +167,7 @@ needs_restart() { # UNIT that runs
   if something_changed "$UNIT_DIR/$1" "$UNIT_DIR/$1.d/*"; then return 0; fi
   case $1 in
     dsmil.target | "$MOUNT") false ;;
-    dsmil-redis.service) something_changed "$ETC/redis*" "$ETC/users.acl" "$UNIT_DIR/dsmil-.service.d/*" ;;
+    dsmil-redis.service) something_changed "$ETC/redis*" "$ETC/users.acl" "$UNIT_DIR/dsmil-.service.d/*" "$PORT_CONF" ;;
     *.service) daemons_changed || something_changed "$UNIT_DIR/dsmil-.service.d/*" ;;
     *) false ;;
   esac

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,12 +17,15 @@ import redis
 from dsmil.config.streams import Streams
 from dsmil.errors import ConfigError, Unavailable
 from dsmil.events.enums import StreamName
+from dsmil.events.envelope import EVENT_BYTES_MAX
 from dsmil.fabric import acl
 from dsmil.fabric.client import connect, ensure_topology
 from dsmil.fabric.facade import RedisStreamsClient
 from dsmil.fabric.janitor import Janitor
 from dsmil.fabric.private import PrivateRedis
+from dsmil.fabric.publisher import PUBLISH_MAX
 from dsmil.fabric.topology import DAEMONS, USER_GROUP
+from dsmil.fabric.wire import Wire
 from dsmil.sensors.pause import pause_key
 from dsmil.sensors.playback import POINTER_KEY
 
@@ -43,7 +47,7 @@ WRITES = {
 INGEST = ("rf-ingest", "ais-playback", "net-parser")
 STATEFUL = ("l3", "l4", "soc-router", "l8")
 
-CONNECTION = "ping hello auth client|setname client|id quit reset"
+CONNECTION = "ping hello auth client|setname client|id client|no-evict quit reset"
 """`hello`, `auth`, `quit` and `reset` Redis leaves to everybody."""
 GROUP = """client|list client|kill exists xreadgroup xack xpending xclaim xrange xinfo|stream xinfo|groups
   xgroup|create xgroup|createconsumer set get hincrby hgetall hdel lpush ltrim"""
@@ -412,6 +416,75 @@ def test_nobody_is_admitted_to_a_server_that_loads(tmp_path: Path, installed_red
     with server.as_("default") as anybody:
         assert anybody.xlen("L3_IN") == 10_000
     server.stop()
+
+
+@pytest.fixture
+def held() -> Iterator[socket.socket]:
+    """A port of this machine that is somebody else's until it is closed."""
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        yield holder
+
+
+def test_a_port_that_is_taken_is_said_and_disturbs_nobody(
+    tmp_path: Path, installed_redis: Any, held: socket.socket
+) -> None:
+    """Once it is free and admission repeated, the port looks only."""
+    port = held.getsockname()[1]
+    with installed_redis(tmp_path) as server:
+        again = ("--admit", server.socket, "--credentials", server.etc / "credentials", "--port", port)
+        taken = run(*again)
+        assert taken.returncode == 71
+        assert (
+            f"port {port}" in taken.stderr and "ss -lntp" in taken.stderr and "dsmil-redis-admit" in taken.stderr
+        )
+        with server.as_("default") as anybody, server.as_("l3") as daemon:
+            assert anybody.ping() and daemon.xadd("L3_OUT", {"event": "x"})
+        held.close()
+        assert run(*again).returncode == run(*again).returncode == 0, "an open port stays"
+        with redis.Redis(port=port) as anybody:
+            assert anybody.xlen("L3_OUT") == 1
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                anybody.xadd("L3_OUT", {"event": "x"})
+
+
+def test_without_a_port_none_is_opened_and_one_of_the_operators_wins(
+    tmp_path: Path, installed_redis: Any, held: socket.socket
+) -> None:
+    port = held.getsockname()[1]
+    held.close()
+
+    def has(server: Any) -> object:
+        with server.as_("admin") as admin:
+            return cast(dict[str, Any], admin.config_get("port"))["port"]
+
+    def admitted(server: Any, wanted: int) -> object:
+        words = ("--admit", server.socket, "--credentials", server.etc / "credentials", "--port", wanted)
+        assert run(*words).returncode == 0
+        return has(server)
+
+    (tmp_path / "etc" / "redis.d").mkdir(parents=True)
+    own = tmp_path / "etc" / "redis.d" / "90-local.conf"
+    with installed_redis(tmp_path) as server:
+        assert has(server) == "0" and admitted(server, 0) == "0"
+        own.write_text(" PORT 0\n")
+        assert admitted(server, port) == "0"
+        own.write_text("# port 1\nbind 127.0.0.1\n")
+        assert admitted(server, port) == str(port)
+        assert admitted(server, port + 1 if port < 65535 else 1024) == str(port)
+
+
+def test_who_only_looks_gives_way_and_the_daemons_never(server: Any) -> None:
+    wire = Wire(server.url_of("l3"), name="l3-0")
+    wire.call("PING")
+    said = cast(bytes, wire.call("CLIENT", "LIST", "ID", wire.client_id))
+    wire.close()
+    assert re.search(rb" flags=[a-zA-Z]*e", said), said
+    with server.as_("admin") as admin:
+        found: Any = admin.config_get("maxmemory-clients", "client-query-buffer-limit", "proto-max-bulk-len")
+    assert found == {
+        "maxmemory-clients": "20%", "client-query-buffer-limit": str(128 << 20), "proto-max-bulk-len": str(4 << 20),
+    }  # fmt: skip
+    assert EVENT_BYTES_MAX * PUBLISH_MAX < 128 << 20 and 16 * EVENT_BYTES_MAX < 4 << 20
 
 
 @pytest.mark.parametrize(

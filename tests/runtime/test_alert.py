@@ -60,6 +60,20 @@ def test_the_line_names_unit_end_and_mend(err: Callable[[], str], result: str, s
     assert line["mend"].endswith(f"then systemctl restart {UNIT}; what it said last: journalctl -u {UNIT} -n 50")
 
 
+@pytest.mark.parametrize(
+    ("unit", "environ"),
+    [
+        ("dsmil-exporter.socket", {}),
+        ("dsmil-redis-admit.service", told("dsmil-redis-admit.service", "exit-code", "71")),
+    ],
+)
+def test_a_port_that_is_taken_is_told_as_such(err: Callable[[], str], unit: str, environ: dict[str, str]) -> None:
+    alert.main([unit], environ)
+    mend, service = only_line(err)["mend"], unit.replace(".socket", ".service")
+    assert mend.startswith("somebody else has its port: ss -lntup")
+    assert mend.endswith(f"then systemctl restart {service}; what it said last: journalctl -u {unit} -n 50")
+
+
 def test_an_older_systemd_tells_nothing_and_the_line_comes_all_the_same(err: Callable[[], str]) -> None:
     assert alert.main([UNIT], {}) == 0
     assert only_line(err)["mend"].startswith("see why it ended; then systemctl restart")

@@ -205,6 +205,7 @@ def test_what_no_unit_has_taken_up_yet_is_remembered_over_a_broken_run(tmp_path:
         ("/etc/dsmil/conf.d/10-installed.toml", ["dsmil-hotpath-init.service", "dsmil-l3.service"]),
         ("/etc/dsmil/redis.d/10-machine.conf", ["dsmil-redis.service"]),
         ("/etc/dsmil/users.acl", ["dsmil-redis.service"]),
+        ("/etc/systemd/system/dsmil-redis-admit.service.d/50-port.conf", ["dsmil-redis.service"]),
         ("/etc/systemd/system/dsmil-l3.service.d/x.conf", ["dsmil-l3.service"]),
         ("/etc/systemd/system/dsmil-rf-ingest.socket", ["dsmil-rf-ingest.socket"]),
         (
@@ -287,6 +288,19 @@ def test_only_brings_one_daemon_and_what_it_needs(tmp_path: Path) -> None:
         "it ends, so nobody waits for it to be active"
     )
     assert not any(name.startswith("dsmil-redis") for name in without) and "dsmil-l3.service" in without
+
+
+def test_without_a_port_the_unit_is_told_and_with_one_again_not(tmp_path: Path) -> None:
+    meminfo(tmp_path, 3000)
+    drop_in = tmp_path / "etc/systemd/system/dsmil-redis-admit.service.d/50-port.conf"
+    taken = "CHOSEN_REDIS=yes; step settings x; {}; write_redis_settings; remove_unshipped"
+    for choice in ("CHOSEN_PORT=no", "CHOSEN_PORT=yes; port_taken() { true; }"):
+        bash(tmp_path, taken.format(choice))
+        assert drop_in.read_text().endswith("[Service]\nEnvironment=LOOK_PORT=0\n")
+        bash(tmp_path, taken.format("CHOSEN_PORT=yes; port_taken() { false; }"))
+        assert not drop_in.exists()
+    conf = (tmp_path / "etc/dsmil/redis.d/10-machine.conf").read_text()
+    assert re.findall(r"^(\w+)", conf, re.MULTILINE) == ["maxmemory"], "Redis starts without a port"
 
 
 def test_choices_are_kept_and_taken_back(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 from tests.system import tree
 from tests.system.conftest import export
 from tests.system.digest import State, changes, state
-from tests.system.fabric import HOT_DB, MEMBER, MOUNT, OFFLINE, REDIS, UNITS, Fabric
+from tests.system.fabric import HOT_DB, MEMBER, MOUNT, OFFLINE, REDIS, STRANGER, UNITS, Fabric
 from tests.system.traffic import Audit, Sent, Udp
 
 DROP = "/var/lib/dsmil/drop/ais"
@@ -116,7 +116,36 @@ def test_the_port_can_be_switched_off_and_on(changing: Fabric) -> None:
     assert changing.machine.run("redis-cli PING", check=False).stdout.strip() != "PONG", "the choice is kept"
     changing.set_up(*OFFLINE, "--port")
     changing.ready()
-    assert changing.machine.say("redis-cli PING") == "PONG"
+    _until_open(changing)
+
+
+HOLD = "import socket, time; s = socket.create_server(('127.0.0.1', 6379)); time.sleep(600)"
+
+
+def test_a_port_that_is_taken_takes_nothing_else_down(changing: Fabric) -> None:
+    """Somebody has it when Redis comes back; the suite runs, the alert speaks, and once it is free it is opened."""
+    machine, admit = changing.machine, "dsmil-redis-admit.service"
+    machine.run(f"systemctl stop {REDIS}")
+    machine.run(["systemd-run", "--unit=holder", f"--uid={STRANGER}", "python3", "-c", HOLD])
+    machine.until("the port held", lambda: ":18EB" in machine.say("cat /proc/net/tcp"))
+    machine.run(f"systemctl start {REDIS}")
+    failed = lambda: machine.run(f"systemctl is-failed {admit}", check=False).stdout.strip() == "failed"  # noqa: E731
+    machine.until("the admission failed", failed)
+    changing.ready()
+    assert changing.redis("PING") == "PONG"
+    assert machine.show(REDIS, "NRestarts")["NRestarts"] == "0"
+    said = machine.say(f"journalctl -u {admit} -n 20 -o cat")
+    assert "ss -lntp" in said and "6379" in said
+    told = lambda: admit in machine.say("journalctl DSMIL_EVENT=unit_failed -o cat")  # noqa: E731
+    machine.until("the alert", told)
+    machine.run(f"systemctl stop holder && systemctl restart {admit}")
+    _until_open(changing)
+    assert "NOPERM" in machine.say("redis-cli XADD L3_OUT '*' event x")
+
+
+def _until_open(changing: Fabric) -> None:
+    machine = changing.machine
+    machine.until("the port open", lambda: machine.run("redis-cli PING", check=False).stdout.strip() == "PONG")
 
 
 def test_the_tmpfs_can_be_resized(changing: Fabric) -> None:

@@ -163,6 +163,16 @@ def test_each_start_of_redis_admits_who_may_look() -> None:
     assert admit.one("RemainAfterExit") == "", "it would count as done after a restart of Redis"
 
 
+def test_the_port_is_opened_by_the_admission_and_one_that_is_taken_downs_that_alone() -> None:
+    admit = Unit("dsmil-redis-admit.service")
+    assert admit.environment()["LOOK_PORT"] == "6379"
+    assert admit.one("ExecStart").endswith(" --port ${LOOK_PORT}")
+    assert admit.all("RestartPreventExitStatus") == ["71", "78"], "retried, it would never count as failed"
+    text = (PROJECT / "etc" / "redis.conf").read_text("utf-8")
+    assert "\nport 0\n" in text and "\nbind 127.0.0.1\n" in text
+    assert "dsmil-redis-admit.service" not in Unit(REDIS).all("Requires", "Unit")
+
+
 def test_redis_is_run_with_our_configuration_by_a_user_of_its_own() -> None:
     redis = Unit(REDIS)
     assert redis.one("ExecStart").startswith("/usr/bin/redis-server /etc/dsmil/redis.conf")
@@ -177,9 +187,10 @@ def test_redis_is_run_with_our_configuration_by_a_user_of_its_own() -> None:
 def test_an_alert_leads_to_no_alert() -> None:
     alert = Unit("dsmil-alert@.service")
     assert not alert.all("OnFailure", "Unit")
+    assert alert.one("StartLimitIntervalSec", "Unit") == "0"
     assert alert.one("ExecStart") == "/opt/dsmil/current/bin/python -I -m dsmil.runtime.alert %i"
     assert (PROJECT / "dsmil" / "runtime" / "alert.py").is_file()
-    for name in (*RUNNING, REDIS, INIT, MOUNT, "dsmil-redis-admit.service"):
+    for name in (*RUNNING, *SOCKETS, REDIS, INIT, MOUNT, "dsmil-redis-admit.service"):
         assert Unit(name).one("OnFailure", "Unit") == "dsmil-alert@%n.service"
 
 

@@ -5,6 +5,7 @@ INFO is anybody's of ours to ask; CONFIG is the administrator's, so what only it
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from functools import partial
@@ -16,6 +17,8 @@ from dsmil.cli.checks.finding import Finding, Verdict, mended
 from dsmil.cli.checks.rights import may_ask
 from dsmil.cli.checks.site import SETUP, Site
 from dsmil.clock import SYSTEM
+from dsmil.errors import ConfigError
+from dsmil.fabric.port import chosen
 from dsmil.watch.readings import text
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ FILL_MAX = 0.85
 MIB = 1 << 20
 POLICY = "noeviction"
 PROFILES = {"everysec": "fast", "always": "durable"}
+LOOK_PORT = re.compile(r"^Environment=.*\bLOOK_PORT=(\d{1,5})\b", re.MULTILINE)
 LOOPBACK = ("127.", "-127.", "::1", "-::1", "localhost")
 
 
@@ -122,7 +126,7 @@ def _synced(client: Redis, site: Site, now: str) -> Finding:
 
 def _port(client: Redis, site: Site, port: str, bind: list[str]) -> Iterator[Finding]:
     if port == "0":
-        yield Finding("redis port", "ok", "off: Redis listens on its socket only")
+        yield _closed(site)
         return
     wide = [address for address in bind if not address.startswith(LOOPBACK)]
     if wide or not bind:
@@ -130,6 +134,28 @@ def _port(client: Redis, site: Site, port: str, bind: list[str]) -> Iterator[Fin
         yield Finding("redis port", "fail", said, _set(site, "bind", "127.0.0.1 -::1"))
     else:
         yield _look_only(client, site, port)
+
+
+def _closed(site: Site) -> Finding:
+    wanted = _wanted_port(site)
+    if wanted == "0":
+        return Finding("redis port", "ok", "off: Redis listens on its socket only")
+    said = f"look-only port {wanted} is closed: somebody else has it, or nobody was let in since Redis started"
+    mend = f"sudo ss -lntp 'sport = :{wanted}'; free it, then: sudo systemctl restart dsmil-redis-admit"
+    return Finding("redis port", "warn", said, mend)
+
+
+def _wanted_port(site: Site) -> str:
+    """The port that the unit is to open after each start of Redis; 0 where there is none, or one of the
+    operator's own."""
+    unit = site.root / "etc/systemd/system/dsmil-redis-admit.service"
+    files = [unit, *sorted(unit.with_name(f"{unit.name}.d").glob("*.conf"))]
+    try:
+        if not unit.exists() or chosen(site.etc / "redis.d"):
+            return "0"
+        return ([found[1] for path in files for found in LOOK_PORT.finditer(path.read_text())] or ["0"])[-1]
+    except (OSError, ValueError, ConfigError):  # not for this user to know
+        return "0"
 
 
 def _look_only(client: Redis, site: Site, port: str) -> Finding:

@@ -104,6 +104,28 @@ def test_the_port_is_to_look_only(odd: redis.Redis, unused_port: int) -> None:
     assert port().verdict == "fail" and "0.0.0.0" in port().said
 
 
+def test_a_port_that_is_wanted_and_closed_is_told(odd: redis.Redis, tmp_path: Path) -> None:
+    site = Site(settings=INSTALLED.settings, installed=True, root=tmp_path)
+    unit = tmp_path / "etc/systemd/system/dsmil-redis-admit.service"
+
+    def port() -> Finding:
+        return found(settings(odd, site))["redis port"]
+
+    assert port().verdict == "ok", "no unit of ours: the Redis of others"
+    unit.with_name(f"{unit.name}.d").mkdir(parents=True)
+    unit.write_text("[Service]\nEnvironment=LOOK_PORT=6379\n")
+    finding = port()
+    assert finding.verdict == "warn" and "6379 is closed" in finding.said
+    assert "ss -lntp" in finding.mend and finding.mend.endswith("sudo systemctl restart dsmil-redis-admit")
+    (tmp_path / "etc/dsmil/redis.d").mkdir(parents=True)
+    own = tmp_path / "etc/dsmil/redis.d/90-local.conf"
+    own.write_text("port 0\n")
+    assert port().verdict == "ok", "as the operator wants it"
+    own.unlink()
+    (unit.with_name(f"{unit.name}.d") / "50-port.conf").write_text("[Service]\nEnvironment=LOOK_PORT=0\n")
+    assert port() == Finding("redis port", "ok", "off: Redis listens on its socket only")
+
+
 @pytest.fixture
 def unused_port() -> int:
     """A port nobody has just now."""
