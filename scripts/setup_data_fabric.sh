@@ -75,7 +75,7 @@ next_commands() {
 
 next: systemctl status dsmil-soc-router --no-pager
       $redis XINFO STREAM SOC_EVENTS
-      sudo usermod -aG dsmil,systemd-journal ${SUDO_USER:-$(id -un)}     # members read the databases, run dsmil; log in again
+      sudo usermod -aG dsmil,systemd-journal ${SUDO_USER:-NAME}     # members read the databases, run dsmil; log in again
       dsmil status && dsmil doctor
       journalctl -u dsmil-soc-router -f
 END

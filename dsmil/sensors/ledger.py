@@ -50,6 +50,9 @@ class Ledger:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            # As far as the umask lets: on an installed machine `dsmil ingest` of the group's members writes here too,
+            # and SQLite gives the files beside it the same mode.
+            self._path.touch(mode=0o660)
             # NORMAL: a power cut may take back the last marks; then some events go out twice under their ids.
             self._opened = sqlite.connect(self._path, synchronous="NORMAL")
             sqlite.migrate(self._opened, SQL_FAMILY, backup=self._path)

@@ -46,7 +46,7 @@ def first_minutes() -> list[str]:
     return [bare for line in lines if (bare := re.sub(r"(^|\s+)#.*$", "", line).strip())]
 
 
-def test_a_dry_run_needs_no_root_and_changes_nothing(machine: Machine) -> None:
+def test_row_14_a_dry_run_needs_no_root_and_changes_nothing(machine: Machine) -> None:
     before = state(machine.root)
     done = machine.run([SETUP, "--dry-run"], user=STRANGER, cwd=CHECKOUT)
     assert not changes(before, state(machine.root))
@@ -76,7 +76,7 @@ def test_the_tmpfs_has_the_size_that_was_said(fabric: Fabric) -> None:
     assert fabric.machine.say("findmnt -no FSTYPE /mnt/dsmil-ram") == "tmpfs"
 
 
-def test_a_second_run_changes_nothing_and_says_so(fabric: Fabric) -> None:
+def test_row_14_a_second_run_changes_nothing_and_says_so(fabric: Fabric) -> None:
     before, pids = state(fabric.machine.root, without=RUNNING_FILES), _pids(fabric.machine)
     done = fabric.set_up(*(OFFLINE if fabric.machine.wheels else ()))
     assert not changes(before, state(fabric.machine.root, without=RUNNING_FILES))

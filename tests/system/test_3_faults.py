@@ -178,7 +178,7 @@ def test_a_broken_configuration_keeps_one_daemon_down_and_says_so(fabric: Fabric
     fabric.ready()
 
 
-def test_every_daemon_ends_cleanly_when_asked(fabric: Fabric, sent: Sent, show: Any) -> None:
+def test_row_14_every_daemon_ends_cleanly_when_asked(fabric: Fabric, sent: Sent, show: Any) -> None:
     slowest = 0.0
     for unit in UNITS:
         feed(fabric, sent, 30)

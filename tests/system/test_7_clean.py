@@ -8,7 +8,7 @@ from tests.system.fabric import Fabric
 from tests.system.machine import CHECKOUT, WHEELS
 
 
-def test_four_of_four_with_only_redis(offline: Callable[..., Fabric]) -> None:
+def test_row_15_four_of_four_with_only_redis(offline: Callable[..., Fabric]) -> None:
     machine = offline("dsmil-clean").machine
     machine.run("systemctl start redis-server")
     machine.run(f"cp -r {CHECKOUT} /tmp/checkout && python3 -m venv /tmp/python")
