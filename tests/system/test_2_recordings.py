@@ -60,15 +60,6 @@ def test_files_dropped_by_a_member_are_taken(fabric: Fabric, files: dict[str, li
     fabric.machine.until("every file counted", counted, every_s=1.0)
 
 
-def test_a_member_ingests_by_himself(fabric: Fabric) -> None:
-    """The ledger is the daemons', and the group's to write."""
-    fabric.machine.write(
-        "/home/member/again.xml", (PROJECT / "tests/golden/nmap/gen-lo-sv-sc.xml").read_bytes(), user=MEMBER
-    )
-    done = fabric.machine.run("dsmil ingest nmap --again --json /home/member/again.xml", user=MEMBER, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_every_accepted_observation_is_audited(fabric: Fabric) -> None:
     def caught_up() -> bool:
         streams = {one["stream"]: one for one in fabric.status()["streams"]}
@@ -170,6 +161,15 @@ def test_metrics_are_served(fabric: Fabric) -> None:
     for daemon in ("soc-router", "drainer", "ais-playback"):
         assert f'daemon="{daemon}"' in answer
     assert "# TYPE dsmil_" in answer
+
+
+def test_a_member_ingests_by_himself(fabric: Fabric) -> None:
+    """The ledger is the daemons', and the group's to write."""
+    fabric.machine.write(
+        "/home/member/again.xml", (PROJECT / "tests/golden/nmap/gen-lo-sv-sc.xml").read_bytes(), user=MEMBER
+    )
+    done = fabric.machine.run("dsmil ingest nmap --again --json /home/member/again.xml", user=MEMBER, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_redis_refused_nobody_meanwhile(fabric: Fabric) -> None:
