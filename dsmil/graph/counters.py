@@ -2,20 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from heapq import nsmallest
 
 from dsmil.graph.indices import Index, Value
 
+LEADERS_MAX = 512
+"""Nodes that are watched as the most connected. A change elsewhere costs one comparison."""
+
+Joined = Mapping[str, Collection[str]]
+
+
+class Leaders:
+    """The nodes of most edges, out of `joined` (edge ids by node id, at least one each)."""
+
+    def __init__(self, joined: Joined, most: int = LEADERS_MAX) -> None:
+        self._joined = joined
+        self._most = most
+        self._least = 1
+        self._held: set[str] = set()
+
+    def gained(self, node_id: str, degree: int) -> None:
+        """A node has `degree` edges now, one more than before."""
+        if degree >= self._least:
+            self._held.add(node_id)
+            if len(self._held) > self._most:
+                self._thin()
+
+    def lost(self, node_id: str, degree: int) -> None:
+        """A node has `degree` edges now, one fewer than before."""
+        if degree < self._least:
+            self._held.discard(node_id)
+
+    def top(self, count: int) -> list[tuple[str, int]]:
+        """The `count` nodes with most edges, the lesser id first among equals."""
+        if len(self._held) < count and self._least > 1:
+            self._held, self._least = set(self._joined), 1
+            found = self._first(count)
+            self._thin()
+            return found
+        return self._first(count)
+
+    def _first(self, count: int) -> list[tuple[str, int]]:
+        degrees = ((-len(self._joined[node_id]), node_id) for node_id in self._held)
+        return [(node_id, -degree) for degree, node_id in nsmallest(count, degrees)]
+
+    def _thin(self) -> None:
+        """Keep those above the middle one: half of them, or fewer where many are equal."""
+        if len(self._held) <= self._most:
+            return
+        ranked = sorted((len(self._joined[node_id]) for node_id in self._held), reverse=True)
+        self._least = ranked[self._most // 2] + 1
+        self._held = {node_id for node_id in self._held if len(self._joined[node_id]) >= self._least}
+
 
 class Counters:
-    """Reads of the graph's counts. `degree_of` answers how many edges a node is a member of."""
+    """Reads of the graph's counts. `degree` answers how many edges a node is a member of."""
 
-    def __init__(self, nodes: Index, edges: Index, degree_of: Callable[[str], int]) -> None:
+    def __init__(self, nodes: Index, edges: Index, leaders: Leaders, degree: Callable[[str], int]) -> None:
         self._nodes = nodes
         self._edges = edges
-        self.degree = degree_of
-        self._by_degree: dict[int, set[str]] = {}
+        self._leaders = leaders
+        self.degree = degree
 
     @property
     def node_kinds(self) -> dict[str, int]:
@@ -34,23 +82,4 @@ class Counters:
 
     def top_central(self, count: int = 5) -> list[tuple[str, int]]:
         """The `count` nodes with most edges, (id, degree), the lesser id first among equals."""
-        found: list[tuple[str, int]] = []
-        for degree in sorted(self._by_degree, reverse=True):
-            if len(found) >= count:
-                break
-            found += [(one, degree) for one in nsmallest(count - len(found), self._by_degree[degree])]
-        return found
-
-    def degrees(self) -> dict[int, int]:
-        """How many nodes have each degree above 0."""
-        return {degree: len(held) for degree, held in sorted(self._by_degree.items())}
-
-    def redegree(self, node_id: str, old: int, new: int) -> None:
-        """A node's degree changed."""
-        if old:
-            held = self._by_degree[old]
-            held.discard(node_id)
-            if not held:
-                del self._by_degree[old]
-        if new:
-            self._by_degree.setdefault(new, set()).add(node_id)
+        return self._leaders.top(count)

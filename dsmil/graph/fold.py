@@ -220,16 +220,26 @@ def _merged(old: Facts, more: Any) -> Facts:
 
 def _seen(old: tuple[Seen, ...], more: tuple[Seen, ...]) -> tuple[Seen, ...]:
     """Provenance with more rows: one a source; of more than 16 sources those heard last."""
+    if len(more) == 1 and len(old) < 2:
+        row = more[0]
+        if not old:
+            return (Seen(intern(row.source), row.first_ts, row.last_ts, row.count),)
+        known = old[0]
+        if known.source == row.source:
+            return (_joined(known, row),)
     rows = {row.source: row for row in old}
     for row in more:
-        known = rows.get(row.source)
-        rows[row.source] = row if known is None else Seen(
-            row.source, min(known.first_ts, row.first_ts), max(known.last_ts, row.last_ts), known.count + row.count
-        )  # fmt: skip
+        rows[row.source] = _joined(rows[row.source], row) if row.source in rows else row
     if len(rows) > SEEN_MAX:
         kept = sorted(rows.values(), key=lambda row: (-row.last_ts, row.source))[:SEEN_MAX]
         return tuple(row for row in rows.values() if row in kept)
     return tuple(rows.values())
+
+
+def _joined(known: Seen, row: Seen) -> Seen:
+    first_ts = known.first_ts if known.first_ts <= row.first_ts else row.first_ts
+    last_ts = known.last_ts if known.last_ts >= row.last_ts else row.last_ts
+    return Seen(known.source, first_ts, last_ts, known.count + row.count)
 
 
 _NOTHING: Facts = {}

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from dsmil.graph.bands import Bands
-from dsmil.graph.counters import Counters
+from dsmil.graph.counters import Counters, Leaders
 from dsmil.graph.entity import Edge, Node
 from dsmil.graph.indices import Index, Value
 from dsmil.graph.past import Past
@@ -44,7 +44,8 @@ class Hypergraph:
         self.undo = Undo(undo_max)
         self.nodes: Mapping[str, Node] = MappingProxyType(self._nodes)
         self.edges: Mapping[str, Edge] = MappingProxyType(self._edges)
-        self.counters = Counters(self._node_index, self._edge_index, self.degree)
+        self._leaders = Leaders(self._joined)
+        self.counters = Counters(self._node_index, self._edge_index, self._leaders, self.degree)
 
     def degree(self, node_id: str) -> int:
         """How many edges a node is a member of."""
@@ -156,30 +157,28 @@ class Hypergraph:
             self._rejoin(edge_id, was.nodes, now.nodes)
 
     def _rejoin(self, edge_id: str, old: tuple[str, ...], new: tuple[str, ...]) -> None:
-        for node_id in set(old).difference(new):
+        for node_id in set(old).difference(new) if old else ():
             self._part(node_id, edge_id)
         for node_id in set(new).difference(old):
             self._join(node_id, edge_id)
 
     def _join(self, node_id: str, edge_id: str) -> None:
         held = self._joined.get(node_id, ())
-        before = len(held)
         if isinstance(held, set):
             held.add(edge_id)
         else:
-            self._joined[node_id] = (*held, edge_id) if before < FEW else {*held, edge_id}
-        self.counters.redegree(node_id, before, before + 1)
+            held = self._joined[node_id] = (*held, edge_id) if len(held) < FEW else {*held, edge_id}
+        self._leaders.gained(node_id, len(held))
 
     def _part(self, node_id: str, edge_id: str) -> None:
         held = self._joined[node_id]
-        before = len(held)
-        if before == 1:
-            del self._joined[node_id]
-        elif isinstance(held, set):
+        if isinstance(held, set):
             held.discard(edge_id)
         else:
-            self._joined[node_id] = tuple(one for one in held if one != edge_id)
-        self.counters.redegree(node_id, before, before - 1)
+            held = self._joined[node_id] = tuple(one for one in held if one != edge_id)
+        self._leaders.lost(node_id, len(held))
+        if not held:
+            del self._joined[node_id]
 
 
 _NO_NODE = Node("", "", None, None, {}, {}, 0.0, 0.0, frozenset(), {}, ())

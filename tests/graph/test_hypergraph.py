@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dsmil.events.graph import NODE_DELETE, NODE_UPDATE, Patch
 from dsmil.graph.bands import bucket_of
+from dsmil.graph.counters import Leaders
 from dsmil.graph.earth import apart_m, in_box
 from dsmil.graph.fold import apply
 from dsmil.graph.hypergraph import Hypergraph
@@ -68,6 +69,28 @@ def test_row_23_counters_equal_a_recount(steps: list[Step]) -> None:
     for (key, value), count in graph.counters.labels.items():
         if isinstance(value, str) and not value.startswith("\0"):
             assert count == sum(reads_as(one.labels.get(key), value) for one in graph.nodes.values())
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=200), st.integers(1, 9))
+@settings(max_examples=150, deadline=None)
+def test_the_most_connected_are_known_however_few_are_watched(
+    changes: list[tuple[int, bool]], count: int
+) -> None:
+    joined: dict[str, tuple[str, ...]] = {}
+    leaders = Leaders(joined, most=4)
+    for number, more in changes:
+        name = f"n{number}"
+        held = joined.get(name, ())
+        if more:
+            joined[name] = (*held, "e")
+            leaders.gained(name, len(held) + 1)
+        elif held:
+            joined[name] = held[1:]
+            leaders.lost(name, len(held) - 1)
+            if len(held) == 1:
+                del joined[name]
+        ranked = sorted((-len(held), one) for one, held in joined.items())[:count]
+        assert leaders.top(count) == [(one, -degree) for degree, one in ranked]
 
 
 @given(HISTORIES, st.floats(0, 2500), st.floats(0, 50))
