@@ -16,7 +16,7 @@ from dsmil.bench.figures import Sample
 
 TASKS = {
     "publish": "tasks", "consume": "tasks", "router": "tasks", "drainer": "tasks", "bare": "tasks",
-    "layer": "tasks", "parse": "parsing",
+    "layer": "tasks", "parse": "parsing", "hypergraph": "subjects", "peer": "subjects",
 }  # fmt: skip
 """The module of this package that has the function of that name."""
 

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from dsmil.bench import chain as whole_chain
-from dsmil.bench import sample, topics
+from dsmil.bench import graphing, sample, topics
 from dsmil.bench.chain import Build
 from dsmil.bench.rig import LIMIT_EVENTS, Profile, Rig
 from dsmil.bench.topics import Plan
@@ -23,7 +23,7 @@ from dsmil.clock import SYSTEM
 
 TOPICS: dict[str, Callable[[Rig, Plan], topics.Report]] = {
     "streams": topics.streams, "router": topics.router, "drainer": topics.drainer, "l3": topics.layer(3),
-    "l4": topics.layer(4), "decode": topics.decode,
+    "l4": topics.layer(4), "decode": topics.decode, "graph": graphing.graph,
 }  # fmt: skip
 CHAIN = "chain"
 NAMES = (*TOPICS, CHAIN)

@@ -27,7 +27,7 @@ from dsmil.cli.show import emit, json_option, table
 def bench(
     *, topics: tuple[str, ...], runs: int, events: int, profile: Literal["fast", "durable"], as_json: bool
 ) -> None:
-    """Measure TOPICS: streams router drainer l3 l4 decode chain (all).
+    """Measure TOPICS: streams router drainer l3 l4 decode graph chain (all).
 
     L is redis-benchmark's pipelined XADD, measured before and after every run on the same Redis. Only ratios and
     CPU seconds compare across machines and days.

@@ -14,23 +14,35 @@ Joined = Mapping[str, Collection[str]]
 
 
 class Leaders:
-    """The nodes of most edges, out of `joined` (edge ids by node id, at least one each)."""
+    """The nodes of most edges, out of `joined` (edge ids by node id, at least one each); `degrees` counts nodes by
+    their number of edges."""
 
     def __init__(self, joined: Joined, most: int = LEADERS_MAX) -> None:
         self._joined = joined
         self._most = most
         self._least = 1
         self._held: set[str] = set()
+        self.degrees: dict[int, int] = {}
 
     def gained(self, node_id: str, degree: int) -> None:
         """A node has `degree` edges now, one more than before."""
+        self._count(degree - 1, degree)
         if degree >= self._least:
             self._held.add(node_id)
             if len(self._held) > self._most:
                 self._thin()
 
+    def fill(self, degrees: Mapping[str, int]) -> None:
+        """Many nodes at once that had no edge before."""
+        for node_id, degree in degrees.items():
+            self.degrees[degree] = self.degrees.get(degree, 0) + 1
+            if degree >= self._least:
+                self._held.add(node_id)
+        self._thin()
+
     def lost(self, node_id: str, degree: int) -> None:
         """A node has `degree` edges now, one fewer than before."""
+        self._count(degree + 1, degree)
         if degree < self._least:
             self._held.discard(node_id)
 
@@ -42,6 +54,15 @@ class Leaders:
             self._thin()
             return found
         return self._first(count)
+
+    def _count(self, old: int, new: int) -> None:
+        degrees = self.degrees
+        if old:
+            degrees[old] -= 1
+            if not degrees[old]:
+                del degrees[old]
+        if new:
+            degrees[new] = degrees.get(new, 0) + 1
 
     def _first(self, count: int) -> list[tuple[str, int]]:
         degrees = ((-len(self._joined[node_id]), node_id) for node_id in self._held)
@@ -79,6 +100,10 @@ class Counters:
     def labels(self) -> dict[tuple[str, Value], int]:
         """Nodes per (label, value)."""
         return {(key, value): count for key, value, count in self._nodes.label_counts()}
+
+    def degrees(self) -> dict[int, int]:
+        """How many nodes have each degree above 0."""
+        return dict(sorted(self._leaders.degrees.items()))
 
     def top_central(self, count: int = 5) -> list[tuple[str, int]]:
         """The `count` nodes with most edges, (id, degree), the lesser id first among equals."""

@@ -73,10 +73,15 @@ def apply(  # noqa: PLR0913 - two are keywords
     return True
 
 
-def _refuse(graph: Hypergraph, sequence: int, ingest_ts: float) -> bool:
-    graph.refused += 1
+def pass_over(graph: Hypergraph, sequence: int, ingest_ts: float) -> None:
+    """Spend a number that changes nothing."""
     graph.sequence, graph.ts = sequence, ingest_ts
     graph.undo.note((sequence, ingest_ts, ()))
+
+
+def _refuse(graph: Hypergraph, sequence: int, ingest_ts: float) -> bool:
+    graph.refused += 1
+    pass_over(graph, sequence, ingest_ts)
     return False
 
 
@@ -88,7 +93,7 @@ def _patch_node(graph: Hypergraph, patch: Patch, ts: float, changes: list[Before
     old = before or _bare(patch.id, ts)
     last_ts = old.updated_at
     if ts >= last_ts and not patch.times:
-        first_ts = ts
+        first_ts = _since(patch, ts)
         fresh, times = later(old.fresh, old.times, last_ts, (shape_of(patch), ts))
         last_ts = ts
     else:
@@ -123,7 +128,7 @@ def _patch_edge(graph: Hypergraph, patch: Patch, ts: float, changes: list[Before
     old = before or Edge(patch.id, LINK, (), 0.0, _NOTHING, _NOTHING, ts, ts, NONE, _NOTHING, ())
     last_ts = old.timestamp
     if ts >= last_ts and not patch.times:
-        first_ts = ts
+        first_ts = _since(patch, ts)
         fresh, times = later(old.fresh, old.times, last_ts, (shape_of(patch), ts))
         last_ts = ts
     else:
@@ -189,12 +194,12 @@ def _standing(patch: Patch, ts: float, stamps: dict[str, float]) -> tuple[Patch,
     early = patch.times
     lost = set()
     for key in shape_of(patch):
-        at = early.get(key, ts)
+        at = min(ts, early.get(key, ts))  # a key is never seen after its patch
         if at >= stamps.get(key, NEVER):
             stamps[key] = at
         elif not act:
             lost.add(key)
-    first_ts = min(ts, *early.values()) if early else ts
+    first_ts = _since(patch, ts)
     if not lost:
         return patch, first_ts
     kept = {
@@ -206,6 +211,15 @@ def _standing(patch: Patch, ts: float, stamps: dict[str, float]) -> tuple[Patch,
         facts = getattr(patch, name) or {}
         kept[name] = {key: value for key, value in facts.items() if f"{name}.{key}" not in lost}
     return Patch(id=patch.id, seen=patch.seen, **kept), first_ts
+
+
+def _since(patch: Patch, ts: float) -> float:
+    """The earliest time a patch tells of: who saw the entity says since when, and else the times of its keys."""
+    rows = patch.seen
+    if len(rows) == 1:
+        first_ts = rows[0].first_ts
+        return first_ts if first_ts < ts else ts
+    return min(ts, *(row.first_ts for row in rows)) if rows else min(ts, *patch.times.values(), ts)
 
 
 def _merged(old: Facts, more: Any) -> Facts:

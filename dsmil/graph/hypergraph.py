@@ -6,7 +6,7 @@ in it is exactly what the events say. Entities are frozen: a reader may keep one
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from dsmil.graph.bands import Bands
@@ -37,6 +37,7 @@ class Hypergraph:
         self._nodes: dict[str, Node] = {}
         self._edges: dict[str, Edge] = {}
         self._joined: dict[str, Joined] = {}
+        self._lone: set[str] = set()
         self._node_index = Index()
         self._edge_index = Index()
         self.places = Spatial()
@@ -59,6 +60,10 @@ class Hypergraph:
     def memberships(self, node_id: str) -> Collection[str]:
         """The ids of the edges a node is a member of; not to be kept over a change."""
         return self._joined.get(node_id, ())
+
+    def lone_edges(self) -> Collection[str]:
+        """Ids of edges with one member only, however often they name it."""
+        return self._lone
 
     def nodes_of_kind(self, kind: str) -> Collection[str]:
         """Ids of nodes of a kind."""
@@ -156,7 +161,33 @@ class Hypergraph:
         if was.nodes != now.nodes:
             self._rejoin(edge_id, was.nodes, now.nodes)
 
+    def fill(self, nodes: Iterable[Node], edges: Iterable[Edge]) -> None:
+        """For `restore` alone: all nodes and edges of an empty graph, in a third of the time it takes one by one."""
+        self._nodes.update((node.id, node) for node in nodes)
+        self._edges.update((edge.id, edge) for edge in edges)
+        self._node_index.fill((node.id, node.kind, node.labels, node.updated_at) for node in self._nodes.values())
+        self._edge_index.fill((edge.id, edge.kind, edge.labels, edge.timestamp) for edge in self._edges.values())
+        for node in self._nodes.values():
+            if node.position is not None:
+                self.places.move(node.id, None, node.position)
+            if node.frequency is not None:
+                self._bands.move(node.id, None, node.frequency)
+        joined: dict[str, list[str]] = {}
+        for edge in self._edges.values():
+            members = set(edge.nodes)
+            if len(members) < 2:
+                self._lone.add(edge.id)
+            for node_id in members:
+                joined.setdefault(node_id, []).append(edge.id)
+        for node_id, held in joined.items():
+            self._joined[node_id] = tuple(held) if len(held) <= FEW else set(held)
+        self._leaders.fill({node_id: len(held) for node_id, held in joined.items()})
+
     def _rejoin(self, edge_id: str, old: tuple[str, ...], new: tuple[str, ...]) -> None:
+        if new and new.count(new[0]) == len(new):
+            self._lone.add(edge_id)
+        elif old:
+            self._lone.discard(edge_id)
         for node_id in set(old).difference(new) if old else ():
             self._part(node_id, edge_id)
         for node_id in set(new).difference(old):

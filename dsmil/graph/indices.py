@@ -6,7 +6,7 @@ query language compares it. Answers about time are supersets: buckets, not momen
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -14,6 +14,9 @@ BUCKET_S = 300.0
 """Width of a time bucket: wide enough that a moving ship seldom changes it."""
 EXACT_DIGITS = 15
 """Whole numbers of so many digits are the same as a float."""
+
+LISTS_MAX = 32
+"""Lists in lists that are looked into."""
 
 Ids = set[str]
 Value = str | float | bool
@@ -52,6 +55,21 @@ class Index:
         """Ids of entities seen at `ts` (Unix seconds) or later, and of some seen a little earlier."""
         first = int(ts // BUCKET_S)
         return list(chain.from_iterable(held for bucket, held in self._buckets.items() if bucket >= first))
+
+    def fill(self, entities: Iterable[tuple[str, str, dict[str, Any], float]]) -> None:
+        """Many new entities at once: id, kind, labels, and when it was last seen."""
+        kinds: dict[str, list[str]] = {}
+        buckets: dict[int, list[str]] = {}
+        for entity_id, kind, labels, seen in entities:
+            kinds.setdefault(kind, []).append(entity_id)
+            buckets.setdefault(int(seen // BUCKET_S), []).append(entity_id)
+            for key, value in labels.items():
+                for one in _values(value):
+                    self._add(key, one, entity_id)
+        for kind, ids in kinds.items():
+            self.kinds.setdefault(kind, set()).update(ids)
+        for bucket, ids in buckets.items():
+            self._buckets.setdefault(bucket, set()).update(ids)
 
     def rekind(self, entity_id: str, old: str | None, new: str | None) -> None:
         """An entity's kind changed; null: it was not, or is not any more."""
@@ -125,14 +143,14 @@ def _spelled(value: Value) -> Value:
     return f"\0{value}" if isinstance(value, bool) else value
 
 
-def _values(value: Any) -> tuple[Value, ...] | set[Value]:
-    """What one label is found by."""
+def _values(value: Any, deep: int = 0) -> tuple[Value, ...] | set[Value]:
+    """What one label is found by; as deep in lists as predicates look."""
     if isinstance(value, str):
         return (value,) if _plain(value) else _read(value)
     if isinstance(value, bool | int | float):
         return (_spelled(value),)
-    if isinstance(value, list | tuple):
-        return {one for element in value for one in _values(element)}
+    if isinstance(value, list | tuple) and deep < LISTS_MAX:
+        return {one for element in value for one in _values(element, deep + 1)}
     return ()
 
 

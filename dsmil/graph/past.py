@@ -74,6 +74,10 @@ class Past:
         kept = [edge_id for edge_id in self._live.memberships(node_id) if edge_id not in self._edges]
         return kept + self._joined.get(node_id, [])
 
+    def lone_edges(self) -> Collection[str]:
+        """Ids of edges with one member only, and of those that changed since."""
+        return self._with(self._live.lone_edges(), self._edges)
+
     def nodes_of_kind(self, kind: str) -> Collection[str]:
         """Ids of nodes of a kind, and of those that changed since."""
         return self._with(self._live.nodes_of_kind(kind), self._nodes)

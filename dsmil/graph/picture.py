@@ -49,6 +49,9 @@ class Picture(Protocol):
     def memberships(self, node_id: str) -> Collection[str]:
         """The ids of the edges a node is a member of."""
 
+    def lone_edges(self) -> Collection[str]:
+        """Ids of edges with one member only, however often they name it."""
+
     def nodes_of_kind(self, kind: str) -> Collection[str]:
         """Ids of nodes of a kind."""
 

@@ -1,4 +1,4 @@
-"""Predicate text into a bounded tree; what does not fit is named with its line, column and what would.
+"""Query text into a bounded tree; what does not fit is named with its line, column and what would.
 
 There are no regular expressions in the language and no way to run code: a text from outside costs at most
 its own length.
@@ -10,55 +10,65 @@ import functools
 from importlib.resources import files
 from typing import Any
 
-import msgspec
-from lark import (
-    Lark,
-    Token,
-    Transformer,
-    UnexpectedCharacters,
-    UnexpectedEOF,
-    UnexpectedInput,
-    UnexpectedToken,
-    v_args,
-)
+from lark import Lark, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+from msgspec import structs
 
 from dsmil.errors import QueryError
-from dsmil.events.enums import Severity
 from dsmil.query import tree
+from dsmil.query.build import Build
+from dsmil.query.clauses import Query
+from dsmil.query.spell import spell_query
 
 TEXT_BYTES_MAX = 4096
 """A longer text is a program, not a question."""
 NODES_MAX = 256
 DEPTH_MAX = 16
-LIST_MAX = 1000
 """Bounds on what one text may cost per event looked at."""
+PARSED_MAX = 256
+"""Parsed texts kept: rooms and filters ask the same ones over and over."""
 
 _WORDS = {
     "KEY": "a key", "OP": "= != > >= < <=", "STRING": '"text"', "NUMBER": "a number", "LPAR": "(", "RPAR": ")",
-    "COMMA": ",", "$END": "the end",
+    "COMMA": ",", "$END": "the end", "LSQB": "[", "RSQB": "]", "INT": "a whole number",
+    "DURATION": "a duration such as 30s 10m 2h 3d", "DISTANCE": "a distance such as 500m 5km 3nm",
+    "TIME": "an ISO-8601 time", "FIND_WHAT": "NODES EDGES SUBGRAPH NEIGHBORS",
+    "SHAPE": "nodes edges subgraph count", "DIRECTION": "ASC DESC",
 }  # fmt: skip
 
 
 def parse(text: str) -> tree.Node:
     """The tree of a predicate; QueryError with line and column where it cannot be read."""
+    node: tree.Node = _read(text, "predicate", ("a key",), 'such as severity = "HIGH"')
+    _measure(node)
+    return node
+
+
+@functools.lru_cache(maxsize=PARSED_MAX)
+def parse_query(text: str) -> Query:
+    """The query a text asks; a bare predicate asks FIND NODES. QueryError where it cannot be read."""
+    query: Query = _read(text, "query", ("FIND", "WHERE", "a key"), 'such as FIND NODES WHERE kind = "vessel"')
+    if query.where is not None:
+        _measure(query.where)
+    return structs.replace(query, text=spell_query(query))
+
+
+def _read(text: str, start: str, expected: tuple[str, ...], hint: str) -> Any:
     if len(text.encode("utf-8", "replace")) > TEXT_BYTES_MAX:
         raise QueryError(f"read query: longer than {TEXT_BYTES_MAX} bytes")
     if not text.strip():
-        raise QueryError("read query: the text is empty", expected=("a key",), hint='such as severity = "HIGH"')
+        raise QueryError("read query: the text is empty", expected=expected, hint=hint)
     try:
-        node: tree.Node = _parser().parse(text)  # type: ignore[assignment]  # the transformer makes the tree
+        return _parser().parse(text, start=start)
     except UnexpectedInput as error:
         raise _positioned(error, text) from None
-    size, depth = _measure(node)
-    if size > NODES_MAX or depth > DEPTH_MAX:
-        raise QueryError(f"read query: {size} terms, {depth} deep exceed {NODES_MAX} terms, {DEPTH_MAX} deep")
-    return node
 
 
 @functools.cache
 def _parser() -> Lark:
-    grammar = files("dsmil.query").joinpath("predicate.lark").read_text("utf-8")
-    return Lark(grammar, parser="lalr", transformer=_Build(), maybe_placeholders=False)
+    grammar = files("dsmil.query").joinpath("language.lark").read_text("utf-8")
+    return Lark(
+        grammar, parser="lalr", start=["predicate", "query"], transformer=Build(), maybe_placeholders=False
+    )
 
 
 def _positioned(error: UnexpectedInput, text: str) -> QueryError:
@@ -70,11 +80,11 @@ def _positioned(error: UnexpectedInput, text: str) -> QueryError:
         found = "the end of the text" if error.token.type == "$END" else repr(str(error.token))
     elif isinstance(error, UnexpectedCharacters):
         allowed = set(error.allowed or ())
-        found = repr(text.splitlines()[line - 1][column - 1 : column + 11]) if text.splitlines() else "nothing"
+        found = repr(text.split("\n")[line - 1][column - 1 : column + 11])
     else:
         found = "the end of the text" if isinstance(error, UnexpectedEOF) else "this"
     if "the end of the text" in found:
-        lines = text.splitlines() or [""]
+        lines = text.rstrip("\n").split("\n")
         line, column = len(lines), len(lines[-1]) + 1
     expected = tuple(sorted(_WORDS.get(name, name) for name in allowed))
     return QueryError(
@@ -83,8 +93,8 @@ def _positioned(error: UnexpectedInput, text: str) -> QueryError:
     )  # fmt: skip
 
 
-def _measure(node: tree.Node) -> tuple[int, int]:
-    """(terms, depth) of a tree, without recursion: its depth is not known to be small yet."""
+def _measure(node: tree.Node) -> None:
+    """Refuse a tree with too many terms or too deep; without recursion, which a deep one would break."""
     size = deepest = 0
     todo: list[tuple[tree.Node, int]] = [(node, 1)]
     while todo:
@@ -97,89 +107,5 @@ def _measure(node: tree.Node) -> tuple[int, int]:
             todo.extend((term, depth + 1) for term in here.terms)
         elif isinstance(here, tree.OneOf):
             size += len(here.values) // 8
-    return size, deepest
-
-
-def _text(token: Token) -> str:
-    try:
-        return str(msgspec.json.decode(str(token)))
-    except msgspec.MsgspecError:
-        raise QueryError(
-            f"read query at line {token.line}, column {token.column}: unknown escape in {token}",
-            line=token.line or 1, column=token.column or 1, hint=r'escapes are those of JSON: \" \\ \n \u0041',
-        ) from None  # fmt: skip
-
-
-def _check_severity(key: Token, *values: tree.Value) -> None:
-    """A severity must be one of the four words, or the comparison could never be true."""
-    if str(key).rsplit(".", 1)[-1] != "severity":
-        return
-    for value in values:
-        try:
-            Severity.parse(value) if isinstance(value, str) else None
-        except ValueError as error:
-            where = f"line {key.line}, column {key.column}"
-            raise QueryError(
-                f"read query at {where}: {error}",
-                line=key.line or 1,
-                column=key.column or 1,
-                expected=tuple(Severity),
-            ) from None
-
-
-@v_args(inline=True)
-class _Build(Transformer[Token, Any]):
-    """Grammar rules into tree nodes, one method a rule."""
-
-    def start(self, *terms: tree.Node) -> tree.Node:
-        return terms[0] if len(terms) == 1 else tree.AllOf(terms)
-
-    def any_of(self, *terms: tree.Node) -> tree.Node:
-        return terms[0] if len(terms) == 1 else tree.AnyOf(terms)
-
-    def all_of(self, *terms: tree.Node) -> tree.Node:
-        return terms[0] if len(terms) == 1 else tree.AllOf(terms)
-
-    def negate(self, term: tree.Node) -> tree.Node:
-        return tree.Not(term)
-
-    def group(self, term: tree.Node) -> tree.Node:
-        return term
-
-    def compare(self, key: Token, op: Token, value: tree.Value) -> tree.Node:
-        _check_severity(key, value)
-        return tree.Compare(str(key), str(op), value)
-
-    def between(self, key: Token, low: tree.Value, high: tree.Value) -> tree.Node:
-        _check_severity(key, low, high)
-        return tree.Between(str(key), low, high)
-
-    def contains(self, key: Token, value: tree.Value) -> tree.Node:
-        return tree.Contains(str(key), value)
-
-    def starts_with(self, key: Token, prefix: Token) -> tree.Node:
-        return tree.StartsWith(str(key), _text(prefix))
-
-    def one_of(self, key: Token, *values: tree.Value) -> tree.Node:
-        if len(values) > LIST_MAX:
-            raise QueryError(
-                f"read query at line {key.line}, column {key.column}: IN lists more than {LIST_MAX} values",
-                line=key.line or 1, column=key.column or 1,
-            )  # fmt: skip
-        _check_severity(key, *values)
-        return tree.OneOf(str(key), values)
-
-    def exists(self, key: Token) -> tree.Node:
-        return tree.Exists(str(key))
-
-    def text(self, token: Token) -> str:
-        return _text(token)
-
-    def number(self, token: Token) -> float:
-        return float(token)
-
-    def yes(self) -> bool:
-        return True
-
-    def no(self) -> bool:
-        return False
+    if size > NODES_MAX or deepest > DEPTH_MAX:
+        raise QueryError(f"read query: {size} terms, {deepest} deep exceed {NODES_MAX} terms, {DEPTH_MAX} deep")

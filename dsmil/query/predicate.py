@@ -21,6 +21,8 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
 }  # fmt: skip
 _RANKED = "severity"
+LISTS_MAX = 32
+"""Lists within lists that are looked into: deeper ones are somebody's attempt to break the reader."""
 
 
 class Predicate:
@@ -29,7 +31,7 @@ class Predicate:
     def __init__(self, text: str, node: tree.Node) -> None:
         self.text = text
         self.tree = node
-        self._test = _compile(node)
+        self._test = compile_tree(node)
 
     def matches(self, item: Item) -> bool:
         """Whether `item` fits."""
@@ -43,11 +45,16 @@ def compile_predicate(text: str) -> Predicate:
     return Predicate(text, parse.parse(text))
 
 
-def _values(item: Any, path: tuple[str, ...]) -> Iterator[Any]:
+def values_of(item: Item, key: str) -> Iterator[Any]:
+    """Every non-null value a dotted key leads to in an event or entity."""
+    return _getter(key)(item)
+
+
+def _values(item: Any, path: tuple[str, ...], lists: int = LISTS_MAX) -> Iterator[Any]:
     """Every non-null value a dotted path leads to; lists on the way and at its end are spread."""
     if isinstance(item, list | tuple):
-        for element in item:
-            yield from _values(element, path)
+        for element in item if lists else ():
+            yield from _values(element, path, lists - 1)
     elif not path:
         if item is not None:
             yield item
@@ -55,9 +62,9 @@ def _values(item: Any, path: tuple[str, ...]) -> Iterator[Any]:
         # A label may itself hold dots ("labels.net.name"): the whole rest is tried as one key first.
         whole = ".".join(path)
         if whole in item:
-            yield from _values(item[whole], ())
+            yield from _values(item[whole], (), lists)
         elif path[0] in item:
-            yield from _values(item[path[0]], path[1:])
+            yield from _values(item[path[0]], path[1:], lists)
 
 
 def _getter(key: str) -> Callable[[Item], Iterator[Any]]:
@@ -146,8 +153,8 @@ def _contains(node: tree.Contains) -> Test:
     return test
 
 
-def _compile(node: tree.Node) -> Test:
-    """One closure a node; depth is bounded by `parse.DEPTH_MAX`."""
+def compile_tree(node: tree.Node) -> Test:
+    """The test a tree stands for: one closure a node; depth is bounded by `parse.DEPTH_MAX`."""
     match node:
         case tree.Compare(key, op, value):
             return _comparison(key, _relation(op), value)
@@ -164,11 +171,11 @@ def _compile(node: tree.Node) -> Test:
             get = _getter(key)
             return lambda item: any(True for _ in get(item))
         case tree.Not(term):
-            inner = _compile(term)
+            inner = compile_tree(term)
             return lambda item: not inner(item)
         case tree.AllOf(terms):
-            tests = tuple(_compile(term) for term in terms)
+            tests = tuple(compile_tree(term) for term in terms)
             return lambda item: all(test(item) for test in tests)
         case tree.AnyOf(terms):
-            tests = tuple(_compile(term) for term in terms)
+            tests = tuple(compile_tree(term) for term in terms)
             return lambda item: any(test(item) for test in tests)

@@ -46,11 +46,12 @@ class Model:
         for group in ("labels", "metadata"):
             named |= {f"{group}.{key}": value for key, value in (getattr(patch, group) or {}).items()}
         for key, value in named.items():
-            at = patch.times.get(key, ts)
+            at = min(ts, patch.times.get(key, ts))
             known = one["keys"].get(key, (None, NEVER))[1]
             if at >= known or patch.by:
                 one["keys"][key] = (value, max(at, known) if patch.by else at)
-        one["first"] = min([one["first"], ts, *patch.times.values()])
+        since = [row.first_ts for row in patch.seen] or patch.times.values()
+        one["first"] = min([one["first"], ts, *since])
         one["last"] = max(one["last"], ts)
         for row in patch.seen:
             seen = one["seen"].setdefault(row.source, [row.first_ts, row.last_ts, 0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -64,6 +65,7 @@ def test_row_23_counters_equal_a_recount(steps: list[Step]) -> None:
     assert graph.counters.node_kinds == dict(sorted(kinds.items()))
     degrees = {one: sum(one in edge.nodes for edge in graph.edges.values()) for one in graph.nodes}
     assert {one: graph.degree(one) for one in graph.nodes} == degrees
+    assert graph.counters.degrees() == dict(sorted(Counter(filter(None, degrees.values())).items()))
     ranked = sorted(((-degree, one) for one, degree in degrees.items() if degree))
     assert graph.counters.top_central(3) == [(one, -degree) for degree, one in ranked[:3]]
     for (key, value), count in graph.counters.labels.items():
@@ -89,6 +91,7 @@ def test_the_most_connected_are_known_however_few_are_watched(
             leaders.lost(name, len(held) - 1)
             if len(held) == 1:
                 del joined[name]
+        assert leaders.degrees == Counter(map(len, joined.values()))
         ranked = sorted((-len(held), one) for one, held in joined.items())[:count]
         assert leaders.top(count) == [(one, -degree) for degree, one in ranked]
 

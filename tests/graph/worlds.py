@@ -54,12 +54,6 @@ def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(st.just(UNSET), strategy)
 
 
-def _bounded(patch: Patch, ts: float) -> Patch:
-    """Keys are seen at the patch's own time or earlier."""
-    times = {key: min(at, ts) for key, at in patch.times.items()}
-    return Patch(**{name: getattr(patch, name) for name in patch.__struct_fields__} | {"times": times})
-
-
 NODE_PATCHES = st.builds(
     Patch, id=st.sampled_from(NODE_IDS), kind=maybe(KINDS), position=maybe(st.one_of(st.none(), PLACES)),
     frequency=maybe(st.one_of(st.none(), FREQUENCIES)), labels=FACTS, metadata=FACTS, seen=SEEN, by=BY, times=EARLY,
@@ -74,6 +68,6 @@ STEPS = st.one_of(
     st.tuples(st.sampled_from([EDGE_CREATE, EDGE_UPDATE]), EDGE_PATCHES, TIMES),
     st.tuples(st.just(NODE_DELETE), st.builds(Patch, id=st.sampled_from(NODE_IDS)), TIMES),
     st.tuples(st.just(EDGE_DELETE), st.builds(Patch, id=st.sampled_from(EDGE_IDS)), TIMES),
-).map(lambda step: (step[0], _bounded(step[1], step[2]), step[2]))
+)
 HISTORIES = st.lists(STEPS, max_size=30)
 """(kind, patch, ts) each."""

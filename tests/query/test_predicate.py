@@ -76,6 +76,17 @@ def test_keys_may_begin_like_keywords() -> None:
     )
 
 
+def test_lists_within_lists_are_looked_into_as_far_as_makes_sense() -> None:
+    nested: object = 1
+    for _ in range(32):
+        nested = [nested]
+    wants = compile_predicate("x = 1")
+    assert wants.matches({"x": nested})
+    for _ in range(900):
+        nested = [nested]
+    assert not wants.matches({"x": nested})
+
+
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
 def test_numbers_compare_as_numbers(found: float, literal: float) -> None:
     for op, truth in (
