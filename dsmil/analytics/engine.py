@@ -37,6 +37,8 @@ VERSION = "1"
 
 Decoder = Callable[[bytes], Any]
 Observe = Callable[[Seen], Iterable[Found]]
+News = tuple[int, Any]
+"""An event that was no repeat and of a kind with a shape: its place in the batch, and its payload."""
 
 
 class Origin(Struct, kw_only=True):
@@ -75,7 +77,7 @@ class Engine:
         self.repeats = self.refused = self.decided = self.events = 0
         self._detectors = {detector.name: detector for detector in detectors}
         self._routes: dict[str, tuple[Decoder, tuple[tuple[Detector, Observe], ...]]] = {}
-        for kind in sorted(set().union(*(detector.kinds for detector in detectors))):
+        for kind in sorted(set(shapes).union(*(detector.kinds for detector in detectors))):
             wanted = tuple((one, one.observe) for one in detectors if kind in one.kinds)
             self._routes[kind] = (msgspec.json.Decoder(shapes[kind]).decode, wanted)
         self._tickers = [(one, one.tick) for one in detectors if hasattr(one, "tick")]
@@ -86,13 +88,15 @@ class Engine:
         self._epoch, self._seq = epoch, 0
         self._sources = _sources()
 
-    def process(self, events: Sequence[Event]) -> list[Event]:
-        """The decisions these events lead to. BadEvent names one whose payload is not of its kind; nothing has
-        changed then. After any other error the memory is undefined: restore it first."""
+    def process(self, events: Sequence[Event], news: list[News] | None = None) -> list[Event]:
+        """The decisions these events lead to; into `news` go those that are no repeats. BadEvent names one whose
+        payload is not of its kind; nothing has changed then. After any other error the memory is undefined: restore
+        it first."""
         ready = [self._decode(event) for event in events]
         out: list[Event] = []
-        for event, payload in zip(events, ready, strict=True):
-            self._take(event, payload, out)
+        for place, (event, payload) in enumerate(zip(events, ready, strict=True)):
+            if self._take(event, payload, out) and news is not None and payload is not None:
+                news.append((place, payload))
         return out
 
     def clock_tick(self, now: float) -> list[Event]:
@@ -144,7 +148,7 @@ class Engine:
         return {name: origin.watermark for name, origin in self._sources if origin.watermark >= 0}
 
     def _decode(self, event: Event) -> Any:
-        """The payload, or null where nobody asks for it."""
+        """The payload, or null where its kind has no shape."""
         route = self._routes.get(event.kind)
         if route is None:
             return None
@@ -154,8 +158,8 @@ class Engine:
             self.refused += 1
             raise BadEvent(f"decode payload of {event.kind} {event.event_id}: {error}") from None
 
-    def _take(self, event: Event, payload: Any, out: list[Event]) -> None:
-        """One event through guard, watermark and detectors."""
+    def _take(self, event: Event, payload: Any, out: list[Event]) -> bool:
+        """One event through guard, watermark and detectors; false for a repeat."""
         origin = self._sources.touch(event.source, event.ingest_ts)
         if origin is None:
             origin = Origin(seen=event.ingest_ts)
@@ -163,7 +167,7 @@ class Engine:
         missing, fresh = self._count(origin, event)
         if missing < 0:
             self.repeats += 1
-            return
+            return False
         self.events += 1
         if missing:
             hole = Lost(event.source, missing, origin.event_id, event)
@@ -179,6 +183,7 @@ class Engine:
                 found = observe(seen)
                 if found:
                     self._decide(out, detector, found, event)
+        return True
 
     @staticmethod
     def _count(origin: Origin, event: Event) -> tuple[int, bool]:

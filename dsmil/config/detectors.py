@@ -21,6 +21,8 @@ class L3(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Seconds without any observation after which an entity is forgotten."""
     status_s: Annotated[float, Meta(ge=1, le=30)] = 10.0
     """Seconds between two rows of its devices in device_status; a device silent for 60 s is OFFLINE."""
+    graph: bool = True
+    """Say on GRAPH_EVENTS what is seen of each entity. That waits for the projector; without one, false."""
 
 
 class L3Ais(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

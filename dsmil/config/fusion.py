@@ -23,6 +23,8 @@ class L4(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Seconds without any observation after which an entity is forgotten."""
     status_s: Annotated[float, Meta(ge=1, le=30)] = 10.0
     """Seconds between two rows of its devices in device_status; a device silent for 60 s is OFFLINE."""
+    graph: bool = True
+    """Say on GRAPH_EVENTS what is linked and decided. That waits for the projector; without one, false."""
     cpa_nm: Annotated[float, Meta(gt=0, le=10)] = 0.5
     """Predicted closest point of approach in nautical miles below which two vessels are told."""
     cpa_within_s: Annotated[float, Meta(ge=60, le=7200)] = 1200.0

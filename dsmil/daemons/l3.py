@@ -1,6 +1,6 @@
 """Daemon l3, devices 15 to 22: observations in, decisions out.
 
-Reads L3_IN, writes L3_OUT; fills raw_events_fast with everything it reads.
+Reads L3_IN, writes L3_OUT, and GRAPH_EVENTS with what it sees; fills raw_events_fast with everything it reads.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from dsmil.events.enums import StreamName
 from dsmil.runtime.daemon import Daemon, start
 
 NAME = "l3"
-ROLE = Role(name=NAME, layer=catalog.LAYER, devices=catalog.DEVICES, out=StreamName.L3_OUT, raw=StreamName.L3_IN)
+ROLE = Role(
+    name=NAME, layer=catalog.LAYER, devices=catalog.DEVICES, out=StreamName.L3_OUT, told=StreamName.L3_IN,
+    raw=StreamName.L3_IN,
+)  # fmt: skip
 
 
 def build(settings: Settings) -> Daemon:
@@ -26,9 +29,7 @@ def build(settings: Settings) -> Daemon:
         rf_set=settings.l3_rf,
         source_set=settings.l3_source,
     )
-    return layer.build(
-        settings, ROLE, catalog.engine(found, epoch=epoch()), batch=mine.batch, status_s=mine.status_s
-    )
+    return layer.build(settings, ROLE, catalog.engine(found, epoch=epoch()), mine=mine)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -13,15 +13,20 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec import Struct
 
-from dsmil.analytics.engine import Engine
+from dsmil.analytics.engine import Engine, News
+from dsmil.analytics.sketch.sketch import Sketch
 from dsmil.clock import SYSTEM, Clock
 from dsmil.config import Settings
+from dsmil.config.detectors import L3
+from dsmil.config.fusion import L4
 from dsmil.daemons.assembly import assemble, consumer_of, hot_of, wire_of
 from dsmil.daemons.refill import Refill, Supply
+from dsmil.errors import Corrupt
 from dsmil.events.enums import StreamName
 from dsmil.events.envelope import Event, encode
 from dsmil.fabric.entry import Entry, Output
 from dsmil.fabric.publisher import Publisher
+from dsmil.fabric.topology import BY_NAME
 from dsmil.fabric.wire import Wire
 from dsmil.runtime.daemon import Daemon, Work
 from dsmil.runtime.metrics import Metrics
@@ -33,12 +38,14 @@ Stat = float | int | str | bool
 
 class Role(Struct, frozen=True, kw_only=True):
     """Which layer a daemon is: `out` takes its decisions, which carry its name as their source; `raw` is the
-    stream whose events it keeps in raw_events_fast, if any."""
+    stream whose events it keeps in raw_events_fast, if any. `told` is the stream whose observations it says on
+    GRAPH_EVENTS: each is said by one layer only."""
 
     name: str
     layer: int
     devices: tuple[int, ...]
     out: StreamName
+    told: StreamName
     raw: StreamName | None = None
 
 
@@ -46,12 +53,19 @@ class _Named(msgspec.Struct):
     decision: str
 
 
-class Layer:
-    """The engine as a stateful handler of the fabric; it keeps aside what belongs into the hot database."""
+class _Memory(msgspec.Struct):
+    engine: bytes
+    sketch: bytes | None = None
 
-    def __init__(self, engine: Engine, role: Role, clock: Clock) -> None:
+
+class Layer:
+    """The engine as a stateful handler of the fabric, with a sketch where it says on GRAPH_EVENTS what it sees; it
+    keeps aside what belongs into the hot database."""
+
+    def __init__(self, engine: Engine, role: Role, clock: Clock, sketch: Sketch | None = None) -> None:
         self.engine = engine
         self.role = role
+        self.sketch = sketch
         self._clock = clock
         self._seen: list[Event] = []
         self._made: list[Event] = []
@@ -59,11 +73,15 @@ class Layer:
         self._count = 0
 
     def __call__(self, entries: Sequence[Entry]) -> list[Output]:
-        """The decisions a batch leads to."""
+        """The decisions a batch leads to, and what it says of the graph."""
         began = self._clock.monotonic()
         events = [entry.event for entry in entries]
-        made = self.engine.process(events)
+        news: list[News] | None = None if self.sketch is None else []
+        made = self.engine.process(events, news)
         outputs = [Output(self.role.out, encode(event)) for event in made]
+        if self.sketch is not None and news is not None:
+            drawn = self.sketch.draw(entries, news, made)
+            outputs += [Output(StreamName.GRAPH_EVENTS, data) for data in drawn]
         if self.role.raw is not None:
             self._seen += [entry.event for entry in entries if entry.stream is self.role.raw]
         self._count += len(events)
@@ -72,16 +90,28 @@ class Layer:
         return outputs
 
     def dump(self) -> bytes:
-        """The engine's memory."""
-        return self.engine.dump()
+        """The memory of the engine and of the sketch."""
+        sketch = None if self.sketch is None else self.sketch.dump()
+        return msgspec.msgpack.encode(_Memory(self.engine.dump(), sketch))
 
     def restore(self, state: bytes) -> None:
-        """Take over a memory of `dump`."""
-        self.engine.restore(state)
+        """Take over a memory of `dump`; Corrupt where it is not that. Of a layer that drew no sketch the sketch knows
+        nothing."""
+        try:
+            memory = msgspec.msgpack.decode(state, type=_Memory)
+        except msgspec.MsgspecError as error:
+            raise Corrupt(f"restore layer: {error}") from error
+        self.engine.restore(memory.engine)
+        if self.sketch is not None:
+            self.sketch.reset()
+            if memory.sketch is not None:
+                self.sketch.restore(memory.sketch)
 
     def reset(self) -> None:
         """Forget everything."""
         self.engine.reset()
+        if self.sketch is not None:
+            self.sketch.reset()
 
     def take(self) -> tuple[list[Event], list[Event], float]:
         """Events seen and decisions made since last asked, and the milliseconds one event took."""
@@ -129,6 +159,9 @@ class Service:
         """Counts of the batches and of the engine, and how the hot database is."""
         engine = self._layer.engine
         counts = {"decisions": engine.decided, "repeats": engine.repeats, "refused": engine.refused}
+        sketch = self._layer.sketch
+        if sketch is not None:
+            counts["graph_left_out"] = sketch.left_out
         return {**self._batches.stats(), **counts, "hot": self._hot.state}
 
     def _store(self) -> None:
@@ -154,14 +187,20 @@ class Service:
         return [encode(event) for event in made]
 
 
-def build(settings: Settings, role: Role, engine: Engine, *, batch: int, status_s: float) -> Daemon:
-    """The daemon of one layer, not yet running."""
+def build(settings: Settings, role: Role, engine: Engine, *, mine: L3 | L4) -> Daemon:
+    """The daemon of one layer, not yet running. What only the clock gave away is no part of the graph: it speaks of
+    our own sources, and would come at another place in every replay."""
     wire, side = wire_of(settings, role.name), wire_of(settings, f"{role.name}-side")
     metrics = Metrics(role.name)
-    hot, layer = hot_of(settings, metrics), Layer(engine, role, SYSTEM)
+    sketch = None
+    if mine.graph:
+        device = BY_NAME[role.name].device
+        sketch = Sketch(stream=role.told, source=role.name, device=device, layer=role.layer)
+    hot, layer = hot_of(settings, metrics), Layer(engine, role, SYSTEM, sketch)
+    waits_for = (StreamName.GRAPH_EVENTS,) if mine.graph else ()
     service = Service(
         layer,
-        consumer_of(settings, wire, role.name, layer, batch=batch),
+        consumer_of(settings, wire, role.name, layer, batch=mine.batch, waits_for=waits_for),
         publish=Publisher(side, role.out, cap=settings.streams.cap).publish,
         hot=hot,
         clock=SYSTEM,
@@ -176,7 +215,7 @@ def build(settings: Settings, role: Role, engine: Engine, *, batch: int, status_
         metrics=metrics,
         parts=(wire, side),
         devices=role.devices,
-        status_s=status_s,
+        status_s=mine.status_s,
         about=lambda device: {"detectors": list(engine.devices.get(device, ()))},
     )
 

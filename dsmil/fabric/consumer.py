@@ -29,7 +29,7 @@ from dsmil.fabric.identity import Watch
 from dsmil.fabric.journal import Journal
 from dsmil.fabric.loss import Loss
 from dsmil.fabric.outbox import Outbox
-from dsmil.fabric.pressure import SLICE_S, Gate
+from dsmil.fabric.pressure import SLICE_S, Gate, StreamUnmade
 from dsmil.fabric.retry import Part, Retry
 from dsmil.fabric.wire import Wire, WireError
 
@@ -45,7 +45,7 @@ class Consumer:
     """Reads `streams` as `name` of `group` and gives batches to `handler`. Satisfies `runtime.daemon.Work`.
 
     `on_bad` takes what is no event in place of DEAD_LETTER (the audit must keep it itself); `seen` is what the
-    caller knows of the streams from before this process.
+    caller knows of the streams from before this process. It handles nothing while one of `waits_for` is not there.
     """
 
     def __init__(  # noqa: PLR0913 - all but one are keywords
@@ -61,15 +61,15 @@ class Consumer:
         on_loss: Callable[[Loss], None] | None = None,
         on_bad: Callable[[Sequence[Bad]], None] | None = None,
         seen: Mapping[StreamName, Place] | None = None,
+        waits_for: Sequence[StreamName] = (),
         settings: Streams | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
         self._settings = settings or Streams()
         self._batch = batch or self._settings.batch
         self._handler: Handler = handler
-        self._clock = clock
-        self._wire = wire
-        self._gate = Gate(self._settings.cap_of)
+        self._wire, self._clock = wire, clock
+        self._gate = Gate(self._settings.cap_of, waits_for)
         self._outbox = Outbox(wire, group=group, gate=self._gate, clock=clock, on_loss=on_loss)
         self._feed = Feed(wire, group=group, name=name or f"{group}-0", streams=streams, batch=self._batch)
         self._retry = Retry(
@@ -82,18 +82,19 @@ class Consumer:
         self._watch = Watch(group=group, clock=clock, lose=self._outbox.lose, seen=seen or {})
         self._inbox: deque[Part] = deque()
         self._unfit: deque[Batch] = deque()
-        self._fit = False
         self._own = self._count_start = True
-        self._backlog = self._stopping = False
+        self._fit = self._backlog = self._stopping = False
         self._next_check = self._next_claim = self._lag_s = 0.0
         self._counts = {"processed": 0, "failed": 0, "claimed": 0, "outages": 0}
 
     def step(self, timeout_s: float) -> int:
         """Handle one batch, waiting at most `timeout_s` for it; says how many entries. Unavailable: Redis is
-        away, or the handler said so; nothing is lost by calling again later."""
+        away, a stream others make is not there, or the handler said so; nothing is lost by calling again later."""
         try:
             return self._step(min(timeout_s, BLOCK_S_MAX))
         except (Unavailable, WireError) as error:
+            if isinstance(error, StreamUnmade):  # the connection is good, and nothing is on its way
+                raise
             self._fit = False
             self._counts["outages"] += 1
             self._outbox.abandon()
@@ -106,8 +107,9 @@ class Consumer:
         self._stopping = True
         try:
             self._collect()
-            while self._fit and not self._replaying and self._inbox and not self._inbox[0].careful:
-                self._handle(self._inbox.popleft())
+            parts = self._inbox
+            while self._fit and not (self._replaying or self._gate.unmade) and parts and not parts[0].careful:
+                self._handle(parts.popleft())
                 self._collect()
             if self._journal is not None and self._fit:
                 self._journal.save()
@@ -137,8 +139,7 @@ class Consumer:
             return 0
         if self._gate.full and not self._room(timeout_s):
             return 0
-        part = self._next(timeout_s)
-        return self._handle(part) if part else 0
+        return self._handle(part) if (part := self._next(timeout_s)) else 0
 
     def _recover(self) -> None:
         """At the start, and after every outage or lost group: know where everything stands."""

@@ -106,8 +106,12 @@ class Outbox:
     def look(self) -> None:
         """Make sure that every stream we might write to is one: ConfigError names a key that stands in its way.
 
-        Inside a transaction it would be too late: Redis carries out the acknowledgement all the same.
+        Inside a transaction it would be too late: Redis carries out the acknowledgement all the same. StreamUnmade
+        where one that others make is not there, and a commit of unknown outcome may have to be sent again.
         """
+        self._gate.doubt()
+        if self._unsettled:
+            self._gate.look_for_unmade(self._wire)
         ours = BY_NAME.get(self._group)  # what others write, we may not even ask for
         streams = (*ours.writes, StreamName.DEAD_LETTER) if ours else tuple(StreamName)
         lengths = self._wire.pipeline([("XLEN", stream.value) for stream in streams])
@@ -207,7 +211,20 @@ class Outbox:
         for output, answer in zip(commit.outputs, answers, strict=False):
             if isinstance(answer, WireError):
                 self._refused(output, answer)
-            self.unrouted += answer is None
+            if answer is None:
+                self._unrouted(output)
+        self.report()
+
+    def _unrouted(self, output: Output) -> None:
+        """Its stream went away between the look and the transaction, which acknowledged its inputs all the same."""
+        self.unrouted += 1
+        self._gate.doubt()
+        self.lose(
+            Loss(
+                ts=self._clock.now(), kind="output_unrouted", group=self._group, stream=output.stream,
+                detail="the stream was not there", count=1,
+            )
+        )  # fmt: skip
 
     def _refused(self, output: Output, answer: WireError) -> None:
         self._flight = None

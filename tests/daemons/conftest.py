@@ -19,6 +19,8 @@ from dsmil.events import envelope
 from dsmil.events.envelope import Event
 
 WAIT_S = 60.0
+NO_GRAPH = {"DSMIL_L3_GRAPH": "false", "DSMIL_L4_GRAPH": "false"}
+"""Daemons start alone here: without a projector nothing would take what they say of the graph."""
 
 
 class Bench:
@@ -35,7 +37,7 @@ class Bench:
         log = (self.directory / f"{module}.log").open("ab")
         child = subprocess.Popen(
             [sys.executable, "-m", f"dsmil.daemons.{module}"],
-            env={**self._environment, "DSMIL_SOC_ROUTER_SHRINK_URL": "", **environ},
+            env={**self._environment, "DSMIL_SOC_ROUTER_SHRINK_URL": "", **NO_GRAPH, **environ},
             stderr=log, stdout=log,
         )  # fmt: skip
         self._children.append(child)

@@ -1,20 +1,28 @@
-"""The l3 process: the decisions of the pure engine, each once, through kills; hot rows and status kept."""
+"""The l3 process: the decisions of the pure engine and what it sees, each once, through kills; hot rows kept."""
 
 from __future__ import annotations
 
 import signal
 from typing import Any
 
+import msgspec
 import pytest
 
+from dsmil.analytics.engine import News
 from dsmil.analytics.l3 import catalog
+from dsmil.analytics.sketch.sketch import Sketch
 from dsmil.clock import SYSTEM
 from dsmil.config.detectors import L3
 from dsmil.events import ais, ids
 from dsmil.events.decision import Decision
-from dsmil.events.enums import Category, TsBasis
-from dsmil.events.envelope import Event, encode, pack, unpack
+from dsmil.events.enums import Category, StreamName, TsBasis
+from dsmil.events.envelope import Event, decode, encode, pack, unpack
 from dsmil.events.source import SourceStats
+from dsmil.fabric.entry import Entry
+from dsmil.fabric.pressure import EPOCH_KEY
+from dsmil.graph.fold import fold
+from dsmil.graph.hypergraph import Hypergraph
+from dsmil.graph.state import state_hash
 from dsmil.store.hot import HotPathDB
 
 pytestmark = pytest.mark.live
@@ -127,3 +135,79 @@ def test_a_silent_live_source_is_told_by_the_clock(bench: Any) -> None:
     made = bench.wait("L3_OUT", lambda found: len(found) >= 1)
     told = unpack(made[0], Decision)
     assert told.decision == "source.silent" and made[0].source_device == 21 and made[0].severity == "MEDIUM"
+
+
+GRAPH = {"DSMIL_L3_GRAPH": "true", "DSMIL_STREAMS_CHECKPOINT_S": "0.2"}
+
+
+def make_graph(bench: Any) -> None:
+    """What the projector does."""
+    pipe = bench.redis.pipeline(transaction=True)
+    pipe.xgroup_create("GRAPH_EVENTS", "projector", id="0", mkstream=True)
+    pipe.set(EPOCH_KEY, "one")
+    pipe.execute()
+
+
+def folded(told: list[Event]) -> Hypergraph:
+    graph = Hypergraph()
+    for number, event in enumerate(told, 1):
+        assert fold(graph, number, event)
+    return graph
+
+
+def one_by_one(events: list[Event]) -> Hypergraph:
+    """The graph of one patch per observation."""
+    engine = catalog.engine(catalog.detectors(L3()), epoch="x")
+    sketch = Sketch(stream=StreamName.L3_IN, source="l3", device=16, layer=3)
+    told: list[Event] = []
+    for number, event in enumerate(events):
+        news: list[News] = []
+        made = engine.process([event], news)
+        entry = Entry(StreamName.L3_IN, f"1-{number}", b"", event)
+        told += map(decode, sketch.draw([entry], news, made))
+    return folded(told)
+
+
+def state_of(bench: Any, daemon: str) -> dict[str, Any]:
+    beat = bench.redis.get(f"dsmil:hb:{daemon}")
+    return dict(msgspec.json.decode(beat)) if beat else {}
+
+
+def test_what_it_sees_is_on_graph_events_once_through_kills(bench: Any) -> None:
+    events = traffic(40, 200)
+    make_graph(bench)
+    child = bench.start("l3", **GRAPH)
+    for at in range(0, len(events), 2000):
+        bench.add("L3_IN", events[at : at + 2000])
+        if at < 6000:
+            bench.settle("L3_IN", "l3", left=500)
+            bench.stop(child, signal.SIGKILL)
+            child = bench.start("l3", **GRAPH)
+    bench.settle("L3_IN", "l3")
+    told = bench.events("GRAPH_EVENTS")
+    assert state_hash(folded(told)) == state_hash(one_by_one(events))
+    assert len({event.event_id for event in told}) == len(told) < len(events)
+    bench.add("L3_IN", events)
+    bench.settle("L3_IN", "l3")
+    assert len(bench.events("GRAPH_EVENTS")) == len(told)
+    assert bench.stop(child) == 0, bench.words()
+
+
+def test_it_waits_for_the_projector_and_says_so(bench: Any) -> None:
+    events = traffic(5, 100)
+    bench.add("L3_IN", events)
+    bench.start("l3", **GRAPH)
+    for _ in range(600):
+        beat = state_of(bench, "l3")
+        if beat.get("state") == "degraded" and beat["stats"]["waiting_on"] == "GRAPH_EVENTS":
+            break
+        bench.redis.xread({"dsmil:test:never": "0"}, block=50)
+    assert beat["state"] == "degraded" and "projector" in str(beat), beat
+    assert bench.redis.xpending("L3_IN", "l3")["pending"] == 0 and not bench.redis.exists(
+        "L3_OUT", "GRAPH_EVENTS"
+    )
+    make_graph(bench)
+    bench.wait("GRAPH_EVENTS", bool)
+    bench.settle("L3_IN", "l3")
+    assert len(bench.events("L3_OUT")) == 5
+    assert state_hash(folded(bench.events("GRAPH_EVENTS"))) == state_hash(one_by_one(events))

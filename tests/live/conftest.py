@@ -16,7 +16,7 @@ import redis
 
 from dsmil.cli.ingest import DAEMON_OF
 from dsmil.cli.place import settings_of
-from dsmil.cli.stack import groups, private_suite, shipped
+from dsmil.cli.stack import NO_GRAPH, PROJECTOR, groups, private_suite, shipped
 from dsmil.clock import SYSTEM
 from dsmil.config import Settings
 from dsmil.config.private import private_environment
@@ -37,7 +37,7 @@ from dsmil.store.reader import AuditReader
 T = TypeVar("T")
 QUIET = {
     "DSMIL_AIS_PLAYBACK_UDP": "", "DSMIL_RF_INGEST_SYSLOG": "", "DSMIL_NET_PARSER_NDPID": "",
-    "DSMIL_SOC_ROUTER_SHRINK_URL": "", "DSMIL_REDIS_BLOCK_MS": "200",
+    "DSMIL_SOC_ROUTER_SHRINK_URL": "", "DSMIL_REDIS_BLOCK_MS": "200", "DSMIL_API_LISTEN": "127.0.0.1:0",
 }  # fmt: skip
 """No ports and no SHRINK: suites of several test processes stand beside each other. And short waits, so that
 ending a suite takes no two seconds for each group of daemons."""
@@ -147,11 +147,12 @@ class Suites:
     ) -> Suite:
         place = self._root / f"s{len(self._running)}"
         place.mkdir()
-        given = {**QUIET, **(env or {})}
+        wanted = shipped() if daemons is None else daemons
+        given = {**QUIET, **({} if PROJECTOR in wanted else NO_GRAPH), **(env or {})}
         if server is None:
             made = private_suite(place, daemons=daemons, extra_env=given, args_by_daemon=args)
         else:
-            names = groups(shipped() if daemons is None else daemons)
+            names = groups(wanted)
             made = Supervisor(
                 place, names, server=server(place), extra_env=given, args_by_daemon=args,
                 env_by_daemon=env_by_daemon(place),
@@ -185,7 +186,7 @@ class Alone:
     def start(self, daemon: str, *args: str, **env: str) -> subprocess.Popen[bytes]:
         module = f"dsmil.daemons.{daemon.replace('-', '_')}"
         log = (self.directory / f"{daemon}.log").open("ab")
-        environ = private_environment(self.directory, self.server.url, extra={**QUIET, **env})
+        environ = private_environment(self.directory, self.server.url, extra={**QUIET, **NO_GRAPH, **env})
         child = subprocess.Popen([sys.executable, "-m", module, *args], env=environ, stdout=log, stderr=log)
         self.children.append(child)
         return child

@@ -18,8 +18,9 @@ from dsmil.analytics.l3.rf_new import NewEmitter
 from dsmil.analytics.l3.rf_power import PowerAnomaly
 from dsmil.analytics.l3.rf_silent import EmitterSilent
 from dsmil.analytics.l3.source_health import SourceHealth
+from dsmil.analytics.sketch import sketch
 from dsmil.config.detectors import L3, L3Ais, L3Net, L3Rf, L3Source
-from dsmil.events import ais, net, rf
+from dsmil.events import ais, net
 from dsmil.events.source import SourceStats
 
 LAYER = 3
@@ -28,18 +29,12 @@ DEVICES = (15, 16, 17, 18, 19, 20, 21, 22)
 """The devices of this layer; 15, 17 and 18 are registered and hold no detector."""
 
 SHAPES: dict[str, type[Struct]] = {
-    "ais.position": ais.Position,
-    "ais.static": ais.Static,
-    "ais.base": ais.Base,
+    **sketch.SHAPES,
     "ais.safety": ais.Safety,
-    "net.host": net.Host,
-    "net.ports": net.Ports,
     "net.scan": net.Scan,
-    "net.flow": net.Flow,
-    "rf.burst": rf.Burst,
     "source.stats": SourceStats,
 }
-"""The payload of each kind a detector asks for."""
+"""The payload of each kind that a detector or the graph asks for."""
 
 
 def detectors(

@@ -11,25 +11,16 @@ from dsmil.analytics.l4.emitter_vessel import EmitterVessel
 from dsmil.analytics.l4.host_service import HostService
 from dsmil.analytics.l4.rendezvous import Rendezvous
 from dsmil.analytics.l4.tracks import Tracks
+from dsmil.analytics.sketch import sketch
 from dsmil.config.fusion import L4
-from dsmil.events.ais import Position
-from dsmil.events.net import Flow, Host, Ports
-from dsmil.events.rf import Burst, Emission
 
 LAYER = 4
 SOURCE = "l4"
 DEVICES = (23, 24, 25, 26, 27, 28, 29, 30)
 """The devices of this layer; only 25 and 27 hold detectors yet, the others are registered and idle."""
 
-SHAPES: dict[str, type[Struct]] = {
-    "ais.position": Position,
-    "net.host": Host,
-    "net.ports": Ports,
-    "net.flow": Flow,
-    "rf.burst": Burst,
-    "rf.emission": Emission,
-}
-"""The payload type of each kind these detectors read."""
+SHAPES: dict[str, type[Struct]] = sketch.SHAPES
+"""The payload type of each kind that these detectors read or that the graph asks for."""
 
 
 def detectors(settings: L4) -> list[Detector]:

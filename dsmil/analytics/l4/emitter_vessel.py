@@ -38,8 +38,6 @@ REACH_NM = 25.0
 """How far away a vessel's last fix may lie: an hour at 20 kn and the link distance."""
 MARGIN = 0.05
 """The best vessel must be so much better than the next: two in convoy are not told apart."""
-CHANNEL_HZ = 25_000.0
-"""Annotated emissions without an id are one emitter per label and channel of this width."""
 
 
 class Sighting(Struct):
@@ -209,9 +207,7 @@ def _who(said: Burst | Emission) -> tuple[str, float | None]:
     """The emitter's node and the level it was received with."""
     if isinstance(said, Burst):
         return nodes.rf(said.model, said.device_id), said.rssi_db
-    lower, upper = said.freq_lower_hz or 0.0, said.freq_upper_hz or said.freq_lower_hz or 0.0
-    channel = round((lower + upper) / 2 / CHANNEL_HZ)
-    return nodes.rf(said.label or "emission", str(channel)), said.peak_dbfs
+    return nodes.emission(said.label, said.freq_lower_hz, said.freq_upper_hz), said.peak_dbfs
 
 
 def _movement(emitter: Emitter, rows: list[Beside]) -> float | None:
