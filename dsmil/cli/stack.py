@@ -16,6 +16,9 @@ from dsmil.fabric.topology import DAEMONS
 from dsmil.runtime.supervisor import Supervisor
 
 LAST_TO_STOP = "drainer"
+PROJECTOR = "projector"
+NO_GRAPH: Mapping[str, str] = {"DSMIL_L3_GRAPH": "false", "DSMIL_L4_GRAPH": "false"}
+"""Without a projector nobody makes GRAPH_EVENTS, and who publishes there would wait for ever."""
 
 
 def shipped() -> tuple[str, ...]:
@@ -68,12 +71,14 @@ def private_suite(  # noqa: PLR0913 - all but one are keywords
     args_by_daemon: Mapping[str, Sequence[str]] | None = None,
     clock: Clock = SYSTEM,
 ) -> Supervisor:
-    """A supervisor for a suite in `directory` with a Redis of its own, not started yet."""
+    """A supervisor for a suite in `directory` with a Redis of its own, not started yet. Without a projector among its
+    daemons none says anything on GRAPH_EVENTS."""
+    names = shipped() if daemons is None else daemons
     return Supervisor(
         directory,
-        groups(shipped() if daemons is None else daemons),
+        groups(names),
         server=_Server(PrivateRedis(directory, profile=profile)),
         clock=clock,
-        extra_env=extra_env,
+        extra_env={**({} if PROJECTOR in names else NO_GRAPH), **(extra_env or {})},
         args_by_daemon=args_by_daemon,
     )

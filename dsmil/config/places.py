@@ -26,7 +26,7 @@ class Paths(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[paths]`: the three roots everything else lies under."""
 
     data: Path = Path("/var/lib/dsmil")
-    """Durable stores: audit/, checkpoints/, drop/ and ingest/."""
+    """Durable stores: audit/, checkpoints/, drop/, graph/, ingest/ and operators/."""
     run: Path = Path("/run/dsmil")
     """Lock files and sockets; empty after a reboot."""
     hot: Path = Path("/mnt/dsmil-ram")
@@ -46,6 +46,16 @@ class Paths(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def ingest_db(self) -> Path:
         """The ledger of ingested files."""
         return self.data / "ingest" / "ingest.db"
+
+    @property
+    def graph_db(self) -> Path:
+        """The projector's snapshots, nodes and edges."""
+        return self.data / "graph" / "graph.db"
+
+    @property
+    def operators_db(self) -> Path:
+        """Accounts, teams and tokens."""
+        return self.data / "operators" / "operators.db"
 
     @property
     def hot_db(self) -> Path:

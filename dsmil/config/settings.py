@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from dsmil.config.api import Api
 from dsmil.config.detectors import L3, L3Ais, L3Net, L3Rf, L3Source
-from dsmil.config.exporter import Exporter
 from dsmil.config.fusion import L4
 from dsmil.config.places import Log, Paths, Redis
+from dsmil.config.projector import Projector
 from dsmil.config.soc import L8, SocRouter
 from dsmil.config.sources import AisPlayback, NetParser, RfIngest
 from dsmil.config.stores import Audit, Hot
@@ -37,7 +38,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     l4: L4 = field(default_factory=L4)
     soc_router: SocRouter = field(default_factory=SocRouter)
     l8: L8 = field(default_factory=L8)
-    exporter: Exporter = field(default_factory=Exporter)
+    projector: Projector = field(default_factory=Projector)
+    api: Api = field(default_factory=Api)
 
 
 ALIASES: dict[str, tuple[str, str]] = {

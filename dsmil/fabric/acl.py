@@ -26,7 +26,7 @@ from typing import cast
 from dsmil.config import systemd
 from dsmil.errors import ConfigError, DsmilError, Unavailable
 from dsmil.events.enums import StreamName
-from dsmil.fabric import instances, passwords
+from dsmil.fabric import instances, passwords, projected
 from dsmil.fabric.address import Address
 from dsmil.fabric.deadletter import SETTLED_KEY
 from dsmil.fabric.feed import epoch_key
@@ -36,6 +36,7 @@ from dsmil.fabric.janitor import minutes_key
 from dsmil.fabric.journal import CHECKPOINTS_KEY, checkpoint_key
 from dsmil.fabric.loss import LOSS_KEY
 from dsmil.fabric.port import PortTaken, open_port
+from dsmil.fabric.pressure import EPOCH_KEY
 from dsmil.fabric.topology import CREATED_BY_PROJECTOR, DAEMONS, USER_GROUP_STREAMS, Daemon
 from dsmil.fabric.wire import Wire
 
@@ -43,12 +44,13 @@ Version = tuple[int, int]
 
 OLDEST: Version = (7, 0)
 """Rights by command and key together (selectors) came with 7.0."""
-PEOPLE = ("exporter", "operator", "admin")
-"""Users that are no daemons: what Prometheus asks with, what people's command line uses, and the one who may all."""
+PEOPLE = ("operator", "admin")
+"""Users that are no daemons: what people's command line uses, and the one who may all."""
 
 _STATUS: dict[type[DsmilError], int] = {Unavailable: 69, PortTaken: 71}
 """sysexits.h; 78 for all else, which somebody has to mend."""
 _AUDITOR = "drainer"
+_GRAPH_KEEPER = "projector"
 _PAUSE = "dsmil:pause:"
 _POINTER = "dsmil:ais:playback"
 _STREAMS = tuple(stream.value for stream in StreamName)
@@ -129,6 +131,12 @@ def _daemon(daemon: Daemon) -> list[str]:
         return [*rules, *_reader(daemon), *_auditor()]
     # What was published is looked for again after a fault, hence XRANGE.
     rules.append(_may("xadd xlen xrange", *written, StreamName.DEAD_LETTER.value))
+    if made := CREATED_BY_PROJECTOR.intersection(daemon.writes):
+        rules.append(_may("exists", EPOCH_KEY, *sorted(made)))
+    if name == _GRAPH_KEEPER:
+        return [*rules, *_reader(daemon), *_graph_keeper()]
+    if daemon.watches:
+        rules += _watcher(daemon)
     if daemon.reads:
         return [*rules, *_reader(daemon), *_stateful(name)]
     pointer = [_may("hgetall hset", _POINTER)] if name == "ais-playback" else []
@@ -148,6 +156,36 @@ def _reader(daemon: Daemon) -> list[str]:
         _may("set get", *(epoch_key(stream) for stream in daemon.reads)),
         _may("hincrby hgetall hdel", failures_key(daemon.name)),
         _may("lpush ltrim", LOSS_KEY),
+    ]
+
+
+def _watcher(daemon: Daemon) -> list[str]:
+    """Reading without a group, and how the suite is, metrics too."""
+    return [
+        _plain("info"),
+        _may(_LOOK, *_STREAMS),
+        _may("exists xread", *(stream.value for stream in daemon.watches)),
+        _may("exists get mget", heartbeat_key("*"), EPOCH_KEY, *(epoch_key(stream) for stream in daemon.watches)),
+        _may("hgetall", instances.KEY, _POINTER),
+        _may("llen", LOSS_KEY),
+    ]
+
+
+def _graph_keeper() -> list[str]:
+    """Making the graph's stream, and keeping what of the graph people look up with redis-cli."""
+    graph = sorted(CREATED_BY_PROJECTOR)
+    return [
+        _plain("scan"),
+        _may("xsetid", *graph),
+        _may("set get", EPOCH_KEY),
+        _may("getdel", projected.TAKE_SNAPSHOT),
+        _may("hset", checkpoint_key(_GRAPH_KEEPER)),
+        _may("sadd", CHECKPOINTS_KEY),
+        _may("set del", f"{projected.ENTITY}*", f"{projected.HOST}*"),
+        _may("sadd srem del", f"{projected.ADJACENT}*", f"{projected.BAND}*"),
+        _may("lpush ltrim lindex del", f"{projected.TRACK}*"),
+        _may("zadd zrem del", projected.POSITIONS),
+        _may("hset hmget del", projected.COUNTERS),
     ]
 
 
@@ -174,17 +212,7 @@ def _auditor() -> list[str]:
 
 
 def _people() -> dict[str, list[str]]:
-    return {"exporter": _exporter(), "operator": _operator(), "admin": ["~*", "&*", "+@all"]}
-
-
-def _exporter() -> list[str]:
-    return [
-        _plain(_INTRODUCTION, "info"),
-        _may(_LOOK, *_STREAMS),
-        _may("get mget", heartbeat_key("*")),
-        _may("hgetall", instances.KEY),
-        _may("llen", LOSS_KEY),
-    ]
+    return {"operator": _operator(), "admin": ["~*", "&*", "+@all"]}
 
 
 def _operator() -> list[str]:
@@ -199,6 +227,7 @@ def _operator() -> list[str]:
         _may("xgroup|create", *_STREAMS),
         _may("set", *(epoch_key(stream) for stream in StreamName)),
         _may("set del", f"{_PAUSE}*"),
+        _may("set", projected.TAKE_SNAPSHOT),
         _may("hset", _POINTER),
         _may("hset hdel", SETTLED_KEY),
     ]

@@ -13,12 +13,13 @@ import redis
 
 from dsmil.clock import SYSTEM
 from dsmil.config import load
-from dsmil.errors import DsmilError
+from dsmil.errors import DsmilError, Unavailable
 from dsmil.events import ids
 from dsmil.events.enums import DOCUMENTED_STREAMS, Category, Compartment, Severity, StreamName
 from dsmil.events.envelope import FIELD, Event, RawRecord, decode, encode, pack
 from dsmil.fabric.address import Address
 from dsmil.fabric.client import connect, ensure_topology, translated
+from dsmil.fabric.topology import CREATED_BY_PROJECTOR
 
 T = TypeVar("T")
 READ_MAX = 1_000
@@ -93,8 +94,14 @@ class RedisStreamsClient:
         """Add an event, or a dict of its fields; the id of its entry."""
 
         def add() -> str:
-            fields = {FIELD: encode(_event(event))}
-            return cast(bytes, self._client().xadd(_name(stream), cast(Any, fields))).decode()
+            fields: Any = {FIELD: encode(_event(event))}
+            if stream not in CREATED_BY_PROJECTOR:
+                return cast(bytes, self._client().xadd(_name(stream), fields)).decode()
+            # An id by the clock would make every later one of that stream impossible.
+            added = self._client().xadd(_name(stream), fields, id="0-*", nomkstream=True)
+            if added is None:
+                raise Unavailable(f"publish to {stream}: the projector has not made it yet")
+            return cast(bytes, added).decode()
 
         return self._tried(f"publish to {stream}", add, otherwise=None)
 

@@ -64,9 +64,12 @@ class Feed:
         self.live = tuple(stream for stream in self._streams if stream not in absent)
         commands = [command for stream in self.live for command in self._making(stream)]
         answers = iter(self._wire.pipeline(commands))
-        places = {stream: _place([next(answers) for _ in range(5)]) for stream in self.live}
+        found = {stream: [next(answers) for _ in range(5)] for stream in self.live}
+        # Between the look and now its owner's stream may have gone: it is left out until it is there again.
+        gone = {stream for stream in owned if stream in found and _missing(found[stream][1])}
+        self.live = tuple(stream for stream in self.live if stream not in gone)
         self.ask = self._reading()
-        return places
+        return {stream: _place(found[stream]) for stream in self.live}
 
     def read(self, timeout_s: float) -> object:
         """Wait for new entries; the reply of XREADGROUP, or a `WireError`."""
@@ -115,9 +118,10 @@ class Feed:
 
     def _making(self, stream: StreamName) -> list[Command]:
         name, epoch = stream.value, epoch_key(stream)
+        make: Command = () if stream in CREATED_BY_PROJECTOR else ("MKSTREAM",)
         return [
             ("SET", epoch, fresh_epoch(), "NX"),
-            ("XGROUP", "CREATE", name, self._group, "0", "MKSTREAM"),
+            ("XGROUP", "CREATE", name, self._group, "0", *make),
             ("XGROUP", "CREATECONSUMER", name, self._group, self._name),
             ("GET", epoch),
             ("XINFO", "STREAM", name),
@@ -157,6 +161,10 @@ def fresh_epoch() -> str:
 def lost_group(reply: object) -> bool:
     """Whether a read failed because the stream or the group is gone."""
     return isinstance(reply, WireError) and reply.code in ("NOGROUP", "UNBLOCKED")
+
+
+def _missing(reply: object) -> bool:
+    return isinstance(reply, WireError) and reply.code == "ERR" and "key to exist" in str(reply)
 
 
 def read_batch(reply: object) -> Batch:

@@ -23,7 +23,7 @@ from dsmil.events.enums import StreamName
 from dsmil.fabric.client import translated
 from dsmil.fabric.entry import ZERO, id_key
 from dsmil.fabric.journal import CHECKPOINTS_KEY, checkpoint_key
-from dsmil.fabric.topology import DAEMONS, required_groups_of
+from dsmil.fabric.topology import CREATED_BY_PROJECTOR, DAEMONS, required_groups_of
 
 HIGH_WATER = 0.7
 LOW_WATER = 0.5
@@ -31,6 +31,8 @@ LOW_WATER = 0.5
 the cap only when readers are behind."""
 CONSUMERS_S = 600.0
 """Between two sweeps for idle consumers."""
+GRAPH_KEPT = 10_000
+"""Graph events that stay however old they are: so far back a client may have been away and still catch up."""
 MINUTE_S = 60
 _UNTIL_NOTHING = (0, 0)
 
@@ -126,6 +128,8 @@ class Janitor:
     def _trim(self, stream: StreamName, facts: dict[str, Any], held: dict[str, str]) -> Trimmed:
         length = int(facts["length"])
         holder, limit = self._limit(stream, held)
+        if stream in CREATED_BY_PROJECTOR:
+            limit = min(limit, (0, id_key(facts["last-generated-id"].decode())[1] - GRAPH_KEPT))
         if limit <= _UNTIL_NOTHING or not length:
             return Trimmed(0, length, holder)
         removed = self._cut(stream, min(limit, self._expired(stream)))

@@ -16,8 +16,9 @@ LOSS_MAX = 10_000
 
 class Loss(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One loss. `kind` is one of: trimmed_unread, group_lost, stream_replaced, stream_went_back, state_ahead,
-    journal_gap, replay_gap, replay_skipped, checkpoint_torn, output_refused. `ts` is Unix seconds; ids are
-    stream ids; `count` is how many entries, null where that is not known."""
+    journal_gap, replay_gap, replay_skipped, checkpoint_torn, output_refused, output_unrouted, graph_renumbered,
+    graph_gap, snapshot_torn. `ts` is Unix seconds; ids are stream ids; `count` is how many entries, null where that
+    is not known."""
 
     ts: float
     kind: str

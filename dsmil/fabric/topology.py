@@ -15,8 +15,9 @@ S = StreamName
 
 
 class Daemon(Struct, frozen=True):
-    """One daemon: its device and layer, what its group reads, what it writes. `shipped` ones exist today:
-    only their groups are made, because a group nobody reads would hold its stream back for ever."""
+    """One daemon: its device and layer, what its group reads, what it writes, and what it `watches` without a group,
+    so that each of its processes sees all of it. `shipped` ones exist today: only their groups are made, because a
+    group nobody reads would hold its stream back for ever."""
 
     name: str
     device: int
@@ -25,6 +26,7 @@ class Daemon(Struct, frozen=True):
     writes: tuple[StreamName, ...] = ()
     required: bool = True
     shipped: bool = True
+    watches: tuple[StreamName, ...] = ()
 
 
 DAEMONS: tuple[Daemon, ...] = (
@@ -36,7 +38,11 @@ DAEMONS: tuple[Daemon, ...] = (
     Daemon("soc-router", 52, 8, (S.L3_OUT, S.L4_OUT), (S.SOC_EVENTS,)),
     Daemon("l8", 51, 8, (S.SOC_EVENTS,), (S.L8_ALERTS, S.L9_COMMANDS), required=False),
     Daemon("drainer", 14, 0, tuple(StreamName), ()),
-    Daemon("projector", 62, 9, (S.GRAPH_EVENTS, S.SOC_EVENTS), (), shipped=False),
+    Daemon("projector", 62, 9, (S.GRAPH_EVENTS, S.SOC_EVENTS), ()),
+    Daemon("api", 13, 0, (),
+           (S.GRAPH_EVENTS, S.CONTROL, S.L3_IN, S.L4_IN,
+            S.PIPELINE_CRITICAL, S.PIPELINE_HIGH, S.PIPELINE_NORMAL, S.PIPELINE_LOW),
+           watches=(S.GRAPH_EVENTS, S.SOC_EVENTS, S.CONTROL)),
     Daemon("pipeline", 12, 0,
            (S.PIPELINE_CRITICAL, S.PIPELINE_HIGH, S.PIPELINE_NORMAL, S.PIPELINE_LOW),
            (S.GRAPH_EVENTS, S.L4_IN), shipped=False),

@@ -20,8 +20,12 @@ from dsmil.store.sqlite import connect_readonly, translated
 
 PAGE_ROWS = 1_000
 """Rows fetched at a time: about 0.5 MB."""
+LOOK_ROWS = 20_000
+"""Rows looked through at a time, some 10 MB: no look lasts long enough to hold the writer's log back."""
 
 _FIND = f"SELECT {COLUMNS} FROM entity_audit_log WHERE event_id = ?"  # noqa: S608 - our own column names
+
+_BACKWARDS = f"SELECT {COLUMNS} FROM entity_audit_log WHERE seq > ? AND seq <= ? AND stream = ? AND "  # noqa: S608 - our own column names
 
 
 class AuditReader:
@@ -30,16 +34,16 @@ class AuditReader:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def rows(self, stream: str | None = None, after_id: str = "0-0") -> Iterator[AuditRow]:
+    def rows(self, stream: str | None = None, after_id: str = "0-0", *, after_seq: int = 0) -> Iterator[AuditRow]:
         """Rows in the order they were written: of all streams, or those of `stream` whose entry id is greater
-        than `after_id` ("ms-seq")."""
+        than `after_id` ("ms-seq"); `after_seq`: and only those written after that row."""
         after = entry_id(after_id)
         for path, connection in self._segments():
             with translated(f"read {path}"):
                 start = 0 if stream is None else _start(connection, stream, after)
                 if start is None:
                     continue
-                for columns in _pages(connection, COLUMNS, start):
+                for columns in _pages(connection, COLUMNS, max(start, after_seq + 1)):
                     if stream is None or (columns[2] == stream and entry_id(columns[3]) > after):
                         yield row_of(columns)
 
@@ -59,6 +63,14 @@ class AuditReader:
             if len(found) == len(wanted):
                 break
         return found
+
+    def holding(self, stream: str, text: bytes) -> Iterator[AuditRow]:
+        """Rows of `stream` whose bytes hold `text`, newest first. There is no index: all are looked through."""
+        return self._backwards("instr(data, ?) > 0", stream, text)
+
+    def last_before(self, stream: str, ts: float) -> AuditRow | None:
+        """The last row of `stream` that came in at `ts` (Unix seconds) or earlier, or None."""
+        return next(self._backwards("ingest_ts <= ?", stream, ts), None)
 
     def event_ids(self) -> Iterator[str]:
         """Every event id, oldest row first."""
@@ -96,6 +108,15 @@ class AuditReader:
                 if meta is not None:
                     return head_of(connection, meta).seq
         return 0
+
+    def _backwards(self, condition: str, stream: str, value: object) -> Iterator[AuditRow]:
+        query = f"{_BACKWARDS}{condition} ORDER BY seq DESC"
+        for path, connection in self._segments(newest_first=True):
+            with translated(f"read {path}"):
+                first, last = connection.execute("SELECT min(seq), max(seq) FROM entity_audit_log").fetchone()
+                while last is not None and last >= first:
+                    yield from map(row_of, connection.execute(query, (last - LOOK_ROWS, last, stream, value)))
+                    last -= LOOK_ROWS
 
     def _segments(self, *, newest_first: bool = False) -> Iterator[tuple[Path, sqlite3.Connection]]:
         paths = listing(self.directory)

@@ -24,6 +24,7 @@ JOURNAL_BYTES_MAX = 16 << 20
 SQL_NAME_DIGITS = 4
 
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_CLOSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
 def connect(  # noqa: PLR0913 - all but one are keywords
@@ -57,12 +58,33 @@ def connect(  # noqa: PLR0913 - all but one are keywords
 
 
 def connect_readonly(path: Path) -> sqlite3.Connection:
-    """Open an existing `path` for reading only, beside its writer. Raises Unavailable, Corrupt."""
+    """Open an existing `path` for reading only, beside its writer. Raises Unavailable, Corrupt.
+
+    Who may not write in its directory can read it all the same, also while no writer has it open.
+    """
     with translated(f"open {path}"):
-        uri = path.resolve().as_uri() + "?mode=ro"
-        return sqlite3.connect(
-            uri, uri=True, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False
-        )
+        connection = _readonly(path, "mode=ro")
+        if not _lacks_log(connection, path):
+            return connection
+        connection.close()
+        return _readonly(path, "mode=ro&immutable=1")
+
+
+def _readonly(path: Path, how: str) -> sqlite3.Connection:
+    uri = f"{path.resolve().as_uri()}?{how}"
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+
+
+def _lacks_log(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether its last writer has put everything into the one file and taken those beside it away, which SQLite
+    would make anew even for a reader, and this one may not."""
+    try:
+        connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        refused = getattr(error, "sqlite_errorcode", 0) & 0xFF in _CLOSED
+        real = path.resolve()
+        return refused and not real.with_name(f"{real.name}-wal").exists()
+    return False
 
 
 def _set_wal(connection: sqlite3.Connection) -> None:

@@ -6,6 +6,7 @@ count that Redis gives is null or wrong after trims and restarts (reliability 2.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,11 @@ class StreamReading(Struct, kw_only=True):
     lag_s: float = 0.0
     last_id: str = "0-0"
     groups: list[GroupReading] = []
+
+    @property
+    def sequence(self) -> int:
+        """The number of GRAPH_EVENTS' newest event: the second half of its id."""
+        return int(self.last_id.partition("-")[2])
 
 
 class DaemonReading(Struct, kw_only=True):
@@ -94,6 +100,12 @@ def streams(client: Redis, now: float) -> list[StreamReading]:
     replies = pipe.execute(raise_on_error=False)
     pairs = zip(names, replies[0::2], replies[1::2], strict=True)
     return [_stream(client, name, (about, groups), now) for name, about, groups in pairs]
+
+
+def waiting_since(client: Redis, stream: StreamName, after_id: str) -> float | None:
+    """When the first entry after that id was first seen, Unix seconds; null where there is none."""
+    entries: Any = client.xrange(stream.value, min=f"({after_id}", count=1)
+    return _ingested(*entries[0]) if entries else None
 
 
 def sources(client: Redis) -> list[SourceStats]:
@@ -153,8 +165,8 @@ def _group(client: Redis, name: StreamName, group: dict[str, Any], now: float) -
 def _ingested(entry_id: bytes, fields: dict[bytes, bytes]) -> float:
     try:
         return msgspec.json.decode(fields[FIELD], type=_Stamp).ingest_ts
-    except (msgspec.MsgspecError, KeyError):  # an entry somebody else wrote: its id says when
-        return int(text(entry_id).partition("-")[0]) / 1000
+    except (msgspec.MsgspecError, KeyError):  # an entry somebody else wrote: its id says when, if it is a time
+        return int(text(entry_id).partition("-")[0]) / 1000 or math.inf
 
 
 def text(value: Any) -> str:

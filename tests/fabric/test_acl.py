@@ -36,16 +36,22 @@ FIVE = {"L3_IN", "L3_OUT", "L4_IN", "L4_OUT", "SOC_EVENTS"}
 READS = {
     "rf-ingest": set(), "ais-playback": set(), "net-parser": set(),
     "l3": {"L3_IN"}, "l4": {"L3_IN", "L3_OUT", "L4_IN"}, "soc-router": {"L3_OUT", "L4_OUT"},
-    "l8": {"SOC_EVENTS"}, "drainer": STREAMS,
+    "l8": {"SOC_EVENTS"}, "drainer": STREAMS, "projector": {"GRAPH_EVENTS", "SOC_EVENTS"},
+    "api": set(),
 }  # fmt: skip
 WRITES = {
     "rf-ingest": {"L3_IN"}, "ais-playback": {"L3_IN"}, "net-parser": {"L3_IN"},
     "l3": {"L3_OUT", "GRAPH_EVENTS"}, "l4": {"L4_OUT", "GRAPH_EVENTS"}, "soc-router": {"SOC_EVENTS"},
-    "l8": {"L8_ALERTS", "L9_COMMANDS"}, "drainer": set(),
+    "l8": {"L8_ALERTS", "L9_COMMANDS"}, "drainer": set(), "projector": set(),
+    "api": {"GRAPH_EVENTS", "CONTROL", "L3_IN", "L4_IN", *(name for name in STREAMS if name.startswith("PIPELINE_"))},
 }  # fmt: skip
 """The contract's table (section 1), written out: what the file is held against must not be made from its source."""
 INGEST = ("rf-ingest", "ais-playback", "net-parser")
 STATEFUL = ("l3", "l4", "soc-router", "l8")
+WATCHES = {"GRAPH_EVENTS", "SOC_EVENTS", "CONTROL"}
+"""What the API reads without a group. It may look at all, because it serves the metrics."""
+GRAPHING = ("l3", "l4")
+"""Who publishes on GRAPH_EVENTS sees first whether the projector has made it."""
 
 CONNECTION = "ping hello auth client|setname client|id client|no-evict quit reset"
 """`hello`, `auth`, `quit` and `reset` Redis leaves to everybody."""
@@ -60,7 +66,9 @@ COMMANDS = {
     **dict.fromkeys(STATEFUL, f"{CONNECTION} {PRODUCE} {GROUP} {STATE}"),
     "drainer": f"""{CONNECTION} {GROUP} multi exec xlen xtrim xinfo|consumers xgroup|delconsumer eval mget lrange
       smembers hset""",
-    "exporter": f"{CONNECTION} {LOOK} info get mget hgetall llen",
+    "projector": f"""{CONNECTION} {PRODUCE} {GROUP} scan xsetid hset hmget sadd srem del getdel lindex zadd
+      zrem""",
+    "api": f"{CONNECTION} {PRODUCE} {LOOK} hset hdel hgetall info xread get mget llen",
     "default": f"""{LOOK} ping info client|setname xreadgroup xack xgroup|create hello auth quit reset""",
 }
 """Every command that is open to a user at all, on whichever key."""
@@ -90,12 +98,15 @@ WORDS_ON_KEY: dict[str, tuple[str, ...]] = {
     "get": (), "set": ("1",), "del": (), "exists": (), "expire": ("1",), "mget": (), "hget": ("f",), "hgetall": (),
     "hset": ("f", "1"), "hsetnx": ("f", "1"), "hdel": ("f",), "hincrby": ("f", "1"), "sadd": ("m",), "srem": ("m",),
     "smembers": (), "lindex": ("0",), "lrange": ("0", "1"), "llen": (), "rpush": ("1",), "lpush": ("1",),
-    "ltrim": ("0", "1"), "lpop": (), "rename": ("dsmil:other",), "incr": (),
+    "ltrim": ("0", "1"), "lpop": (), "getdel": (), "hmget": ("f",), "zadd": ("1", "m"), "zrem": ("m",),
+    "zrange": ("0", "1"), "rename": ("dsmil:other",), "incr": (),
 }  # fmt: skip
 NAMED = ("hb", "pause", "fail", "journal", "checkpoint")
 OTHER_KEYS = (
     "dsmil:loss", "dsmil:checkpoints", "dsmil:instances", "dsmil:ais:playback", "dsmil:dlq:settled",
     "dsmil:epoch:L3_IN", "dsmil:epoch:L4_OUT", "dsmil:minutes:L3_IN", "dsmil:session:x", "dsmil:counters", "mine",
+    "dsmil:epoch", "dsmil:entity:vessel:1", "dsmil:network:host:10.0.0.1", "dsmil:adj:vessel:1", "dsmil:rf:band:430",
+    "dsmil:ais:track:1", "dsmil:ais:positions", "dsmil:snapshot:take",
 )  # fmt: skip
 
 
@@ -170,16 +181,31 @@ def test_a_daemon_touches_its_own_streams_and_no_other(admin: redis.Redis, user:
             allowed = allowed | AUDITOR | ({"xlen"} if stream == "DEAD_LETTER" else set())
         elif stream in WRITES[user] | {"DEAD_LETTER"}:
             allowed = allowed | WRITER
+        if user == "projector" and stream == "GRAPH_EVENTS":
+            allowed = allowed | {"xsetid"}
+        if user in GRAPHING and stream == "GRAPH_EVENTS":
+            allowed = allowed | {"exists"}
+        if user == "api":
+            allowed = allowed | LOOKER | ({"exists", "xread"} if stream in WATCHES else set())
         got = {
             command for command in ON_STREAM if said(admin, user, command, *on_stream(command, stream)) == "OK"
         }
         assert got == allowed, stream
 
 
+PROJECTED = {
+    "dsmil:epoch": "set get", "dsmil:entity:vessel:1": "set del", "dsmil:network:host:10.0.0.1": "set del",
+    "dsmil:adj:vessel:1": "sadd srem del", "dsmil:rf:band:430": "sadd srem del",
+    "dsmil:ais:track:1": "lpush ltrim lindex del", "dsmil:ais:positions": "zadd zrem del",
+    "dsmil:counters": "hset hmget del", "dsmil:snapshot:take": "getdel",
+}  # fmt: skip
+"""What the projector does to the keys it alone writes."""
+
+
 def own(user: str) -> set[tuple[str, str]]:
     """(command, key) of everything beside streams that a daemon's work needs."""
     found = {("set", f"dsmil:hb:{user}"), ("exists", f"dsmil:pause:{user}")}
-    if user in INGEST:
+    if user in (*INGEST, "api"):
         found |= {("set", f"dsmil:hb:{user}@x"), ("exists", f"dsmil:pause:{user}@x")}
         found |= {("hset", "dsmil:instances"), ("hdel", "dsmil:instances")}
     else:
@@ -194,6 +220,16 @@ def own(user: str) -> set[tuple[str, str]]:
         found |= {(command, f"dsmil:journal:{user}") for command in ("lindex", "lrange", "rpush", "ltrim")}
         found |= {("hset", f"dsmil:checkpoint:{user}"), ("hsetnx", f"dsmil:checkpoint:{user}")}
         found |= {("sadd", "dsmil:checkpoints")}
+    if user in GRAPHING:
+        found |= {("exists", "dsmil:epoch")}
+    if user == "api":
+        beats = [f"dsmil:hb:{name}{more}" for name in READS for more in ("", "@x")]
+        found |= {(command, key) for command in ("exists", "get", "mget") for key in (*beats, "dsmil:epoch")}
+        found |= {("hgetall", "dsmil:instances"), ("hgetall", "dsmil:ais:playback"), ("llen", "dsmil:loss")}
+    if user == "projector":
+        found |= {("hset", "dsmil:checkpoint:projector"), ("sadd", "dsmil:checkpoints")}
+        for key, commands in PROJECTED.items():
+            found |= {(command, key) for command in commands.split()}
     if user == "drainer":
         found |= {("mget", "dsmil:epoch:L3_IN"), ("mget", "dsmil:epoch:L4_OUT"), ("lrange", "dsmil:loss")}
         found |= {(command, "dsmil:minutes:L3_IN") for command in ("hgetall", "hset", "hdel")}
@@ -274,10 +310,10 @@ def test_the_documented_client_looks_without_a_name_and_works_as_operator(server
 OPERATOR_ON_STREAM = LOOKER | {"xread", "exists", "get", "dump", "type", "xgroup|create"}
 OPERATOR_CHANGES = {
     ("set", "dsmil:epoch:L3_IN"), ("set", "dsmil:epoch:L4_OUT"), ("hset", "dsmil:ais:playback"),
-    ("hset", "dsmil:dlq:settled"), ("hdel", "dsmil:dlq:settled"),
+    ("hset", "dsmil:dlq:settled"), ("hdel", "dsmil:dlq:settled"), ("set", "dsmil:snapshot:take"),
     *((command, f"dsmil:pause:{name}") for command in ("set", "del") for name in (*READS, "ais-playback@x")),
 }  # fmt: skip
-LOOKS = {"get", "exists", "mget", "hget", "hgetall", "smembers", "lindex", "lrange", "llen"}
+LOOKS = {"get", "exists", "mget", "hget", "hgetall", "hmget", "zrange", "smembers", "lindex", "lrange", "llen"}
 
 
 def test_the_operator_looks_at_all_and_changes_what_people_may(admin: redis.Redis) -> None:
@@ -300,19 +336,6 @@ def test_the_operator_looks_at_all_and_changes_what_people_may(admin: redis.Redi
     assert changes == OPERATOR_CHANGES
     for command in (("INFO",), ("TIME",), ("CONFIG", "GET", "x"), ("ACL", "WHOAMI"), ("MULTI",), ("EXEC",)):
         assert said(admin, "operator", *command) == "OK"
-
-
-def test_the_exporter_reads_and_never_writes(admin: redis.Redis) -> None:
-    for stream in STREAMS:
-        got = {
-            command
-            for command in ON_STREAM
-            if said(admin, "exporter", command, *on_stream(command, stream)) == "OK"
-        }
-        assert got == LOOKER
-    for key, command in (("dsmil:hb:l3", "mget"), ("dsmil:loss", "llen"), ("dsmil:instances", "hgetall")):
-        assert said(admin, "exporter", command, key) == "OK"
-    assert "no permissions" in said(admin, "exporter", "set", "dsmil:hb:l3", "x")
 
 
 def test_a_script_can_do_no_more_than_the_drainer(server: Any, admin: redis.Redis) -> None:
@@ -348,7 +371,7 @@ def test_a_wrong_password_opens_nothing(server: Any) -> None:
 
 def test_every_shipped_daemon_has_a_user() -> None:
     assert set(READS) == {daemon.name for daemon in DAEMONS if daemon.shipped}
-    assert set(acl.users()) == {*READS, "exporter", "operator", "admin"}
+    assert set(acl.users()) == {*READS, "operator", "admin"}
 
 
 def test_its_keys_are_those_the_others_use(admin: redis.Redis) -> None:

@@ -234,6 +234,6 @@ def test_people_work_as_operator(suite: Any, golden: Path, jumps: Any) -> None:
         "why",
         json.loads(run("events", "--json", "--stream", "SOC_EVENTS", "-n", 1).splitlines()[0])[0]["event_id"],
     )
-    assert "dsmil_daemon_up" in run("metrics", user="exporter")
+    assert "dsmil_daemon_up" in run("metrics", user="api")
     assert "Total: 4/4 tests passed" in run(PROJECT / "scripts" / "test_soc_router.py", "--verbose", module="")
     assert {what for what in refused(suite) if what not in FOR_THE_ADMIN} == set()

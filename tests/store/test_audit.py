@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dsmil.clock import FakeClock
 from dsmil.config.stores import Audit
@@ -150,6 +151,29 @@ def test_rows_of_a_stream_begin_after_an_id(audit: AuditLog, clock: FakeClock) -
     assert found == list(range(2501, 3000))
     assert len(list(audit.rows("SOC_EVENTS"))) == 30
     assert audit.reader().heads()["L3_IN"] == (f"{1_700_000_000_000 + 2999}-0", 3000)
+
+
+def test_rows_are_looked_through_from_the_newest_on(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over several segments, whatever the size of a look."""
+    log = AuditLog(tmp_path / "audit", clock=clock, settings=Audit(segment_bytes=MIB))
+    for start in range(0, 600, 100):
+        odd = [
+            row(n, "L3_IN" if n % 5 else "L4_IN", data=b"x" * 8_000 + b"%d|" % (n % 7))
+            for n in range(start, start + 100)
+        ]
+        log.append([replace(one, ingest_ts=float(one.stream_id[7:13])) for one in odd])
+    assert len(segments.listing(log.directory)) > 2
+    expected = [f"event-{n}" for n in range(599, -1, -1) if n % 7 == 3 and n % 5]
+    for size in (7, 250, 20_000):
+        monkeypatch.setattr("dsmil.store.reader.LOOK_ROWS", size)
+        assert [one.event_id for one in log.reader().holding("L3_IN", b"x3|")] == expected
+        assert list(log.reader().holding("L3_IN", b"nowhere")) == []
+        found = log.reader().last_before("L4_IN", 204.0)
+        assert found is not None and found.event_id == "event-200"
+        assert log.reader().last_before("L4_IN", -1.0) is None
+    log.close()
 
 
 def test_late_entries_are_found_by_id_all_the_same(audit: AuditLog) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from dsmil.clock import FakeClock
 from dsmil.sensors.ledger import Ledger
-from dsmil.store import loss, segments
+from dsmil.store import graphdb, loss, segments
 from dsmil.store.audit import AuditLog
 from dsmil.store.chain import AuditRow
 from dsmil.store.hot import HotPathDB
@@ -86,6 +86,20 @@ def test_an_old_ingest_ledger_still_knows_its_files(dump: Path, tmp_path: Path, 
     ledger.close()
     assert mark.ingested and (mark.seq, mark.received) == (3, 4)
     assert versions(tmp_path / "ingest.db") == len(dumps("ingest"))
+
+
+@pytest.mark.parametrize("dump", dumps("graph"), ids=lambda path: path.stem)
+def test_an_old_graph_database_keeps_snapshots_and_rows(dump: Path, tmp_path: Path) -> None:
+    restore(dump, tmp_path / "graph.db")
+    assert [one.event_id for one in graphdb.snapshots(tmp_path / "graph.db")] == ["event-2"]
+    database = graphdb.GraphDb(tmp_path / "graph.db")
+    assert database.reached() == graphdb.Reached("e1", 2, "1700000000001-0", {"HIGH": 1})
+    database.write(graphdb.Changes(gone_edges=["he:meets:1"]), graphdb.Reached("e1", 3))
+    database.close()
+    with closing(sqlite3.connect(tmp_path / "graph.db")) as connection:
+        assert connection.execute("SELECT id, labels FROM nodes").fetchall() == [("vessel:1", '{"name":"ONE"}')]
+        assert connection.execute("SELECT id FROM edges").fetchall() == []
+    assert versions(tmp_path / "graph.db") == len(dumps("graph"))
 
 
 @pytest.mark.parametrize("dump", dumps("hot"), ids=lambda path: path.stem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from contextlib import closing
@@ -97,3 +98,26 @@ def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
             connection.execute("INSERT INTO t VALUES (1)")
             raise ZeroDivisionError
         assert rows(connection) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can become somebody who may not write there")
+def test_who_may_only_read_reads_beside_the_writer_and_without_one(tmp_path: Path) -> None:
+    """SQLite would want to make the files that belong to a write-ahead log."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    path = tmp_path / "a.db"
+
+    def as_a_stranger() -> list[str]:
+        os.seteuid(65534)
+        try:
+            with closing(sqlite.connect_readonly(path)) as connection:
+                return rows(connection)
+        finally:
+            os.seteuid(0)
+
+    with closing(sqlite.connect(path, synchronous="FULL")) as connection:
+        connection.execute("CREATE TABLE t (a)")
+        connection.execute("INSERT INTO t VALUES ('one')")
+        assert as_a_stranger() == ["one"]
+    assert [found.name for found in tmp_path.iterdir()] == ["a.db"]
+    assert as_a_stranger() == ["one"]
