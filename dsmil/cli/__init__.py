@@ -22,6 +22,11 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ingest": ("ingest", "decode", "replay", "pause", "resume"),
     "audit": ("audit", "loss"),
     "why": ("why",),
+    "query": ("query", "diff"),
+    "graph": ("graph",),
+    "export": ("export", "import"),
+    "snapshot": ("snapshot",),
+    "user": ("user",),
     "demo": ("demo",),
     "bench": ("bench",),
 }

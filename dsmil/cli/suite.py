@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -21,9 +22,11 @@ from dsmil.cli.place import dir_option
 from dsmil.cli.show import emit, json_option
 from dsmil.cli.stack import private_suite, shipped
 from dsmil.clock import SYSTEM
-from dsmil.errors import DsmilError
+from dsmil.config.sources import split_address
+from dsmil.errors import DsmilError, Unavailable
 from dsmil.runtime import logs
 
+API, LISTEN = "api", "DSMIL_API_LISTEN"
 READY_S_MAX = 60.0
 """Eight interpreters on a slow two-core machine start in a few seconds; a minute means something is wrong."""
 POLL_S = 0.25
@@ -36,28 +39,56 @@ POLL_S = 0.25
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep everything in DIR. Without it: a temporary directory, removed at the end.",
 )
+@click.option(
+    "--port", type=click.IntRange(1, 65_535), help="Port of the API on 127.0.0.1; [api] listen without it."
+)
 @click.option("--profile", type=click.Choice(["fast", "durable"]), default="fast", show_default=True,
               help="Redis append-only file: synced each second, or at every write.")  # fmt: skip
 @json_option
-def up(directory: Path | None, profile: Literal["fast", "durable"], as_json: bool) -> None:
+def up(directory: Path | None, port: int | None, profile: Literal["fast", "durable"], as_json: bool) -> None:
     """Run all daemons and a private Redis in one directory until stopped.
 
-    Prints one JSON line {dir, redis, api, pid} when all are ready.
+    Prints one JSON line {dir, redis, api, pid} when all are ready. Where the API's port is taken it says so and takes
+    a free one.
     """
-    logs.setup("up", config.load().settings.log.level)
+    settings = config.load().settings
+    logs.setup("up", settings.log.level)
+    listen = _address(settings.api.listen, port)
     with _place(directory) as place, _stop_flag() as stopping:
-        suite = private_suite(place, profile=profile)
+        suite = private_suite(place, profile=profile, extra_env={LISTEN: listen})
         try:
             suite.start()
             _await_ready(suite, stopping)
             if not stopping:
-                emit({"dir": str(place), "redis": suite.server.url, "api": None, "pid": os.getpid()})
+                url = f"http://{listen}" if API in shipped() else None
+                emit({"dir": str(place), "redis": suite.server.url, "api": url, "pid": os.getpid()})
                 sys.stdout.flush()
             while not stopping:
                 suite.poll(POLL_S)
         finally:
             codes = suite.stop()
             logs.get().info("suite_stopped", exit_codes=codes)
+
+
+def _address(configured: str, port: int | None) -> str:
+    """Where the API of this suite is to listen: as asked for, with a free port where that one is taken."""
+    at = split_address(configured)
+    assert at is not None, "[api] refuses an empty listen"
+    host, wanted = (at[0], at[1]) if port is None else ("127.0.0.1", port)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for number in (wanted, 0):
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, number))
+            except OSError as error:
+                logs.get().warning("port_taken", address=f"{host}:{number}", error=str(error), next="a free one")
+                continue
+            found = probe.getsockname()[1]
+            return f"[{host}]:{found}" if ":" in host else f"{host}:{found}"
+    raise Unavailable(
+        f"find a port on {host}: none can be had", hint="set [api] listen to an address of this machine"
+    )
 
 
 @contextmanager

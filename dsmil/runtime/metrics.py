@@ -1,6 +1,6 @@
 """Prometheus metrics of one daemon, and the merging of several daemons' texts into one.
 
-Each process has its own registry and opens no port: the text rides in the heartbeat and one exporter serves all.
+Each process has its own registry and opens no port: the text rides in the heartbeat, and the API serves all.
 Hand-written because prometheus_client brings an HTTP server and TLS along: 6 MB and 35 ms for every daemon. Its face
 (`inc`, `set`, `observe`) is kept, and its parser reads our text in the tests.
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -27,7 +28,9 @@ STOP_S_MAX = 12.0
 """Seconds a group of children gets to drain (they promise < 10) before it is killed."""
 POLL_S = 0.1
 REDIS_RETRY_S = 2.0
-FOLDERS = ("run", "log", "audit", "checkpoints", "drop/ais", "drop/nmap", "drop/ndpi", "drop/rf")
+FOLDERS = ("run", "log", "audit", "checkpoints", "graph", "drop/ais", "drop/nmap", "drop/ndpi", "drop/rf")
+LINKS = {"graph.db": "graph/graph.db"}
+"""Where people look for a store that has a folder of its own."""
 
 
 class Server(Protocol):
@@ -90,6 +93,9 @@ class Supervisor:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             for folder in FOLDERS:
                 (self.directory / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+            for name, target in LINKS.items():
+                with suppress(FileExistsError):
+                    (self.directory / name).symlink_to(target)
         except OSError as error:
             raise ConfigError(
                 f"make suite {self.directory}: {error.strerror}", hint="name a directory you may write to"

@@ -70,6 +70,12 @@ def read_frame(given: bytes | dict[str, Any]) -> tuple[Frame, float | None]:
     return Frame(snr_db=round(frame.peak_dbfs - frame.noise_floor_dbfs, 6), **values), ts
 
 
+def frame_schema() -> dict[str, Any]:
+    """The JSON schema of a frame, for those who document it."""
+    (found,) = msgspec.json.schema_components([_Given])[1].values()
+    return {**found, "title": "SdrFrame"}
+
+
 class Gate:
     """Keeps a frame of at least `min_snr_db`, unless one of its sensor and bucket was kept less than `cooldown_s`
     ago (before or after: frames may come out of order)."""
@@ -83,7 +89,7 @@ class Gate:
         """Whether `frame`, seen at `at` seconds (its own time, else the receiver's), is to be kept."""
         if frame.snr_db < self._min_snr_db:
             return False
-        bucket = (frame.sensor_id, int(frame.peak_frequency_hz // BUCKET_HZ))
+        bucket = _bucket(frame)
         last = self._kept.get(bucket)
         if last is not None and abs(at - last) < self._cooldown_s:
             return False
@@ -92,6 +98,14 @@ class Gate:
         if len(self._kept) > BUCKETS_MAX:
             del self._kept[next(iter(self._kept))]
         return True
+
+    def release(self, frame: Frame) -> None:
+        """A frame that was to be kept went nowhere: the next like it, or it again, is not held back for it."""
+        self._kept.pop(_bucket(frame), None)
+
+
+def _bucket(frame: Frame) -> tuple[str, int]:
+    return frame.sensor_id, int(frame.peak_frequency_hz // BUCKET_HZ)
 
 
 def sniff(head: bytes, name: str) -> float:

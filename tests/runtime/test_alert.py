@@ -63,7 +63,7 @@ def test_the_line_names_unit_end_and_mend(err: Callable[[], str], result: str, s
 @pytest.mark.parametrize(
     ("unit", "environ"),
     [
-        ("dsmil-exporter.socket", {}),
+        ("dsmil-api.socket", {}),
         ("dsmil-redis-admit.service", told("dsmil-redis-admit.service", "exit-code", "71")),
     ],
 )

@@ -91,6 +91,11 @@ def test_all_become_ready_and_stop_in_reverse_order(suite: Supervisor, tmp_path:
     assert suite.server.story[:2] == ["start", "stop"]  # type: ignore[attr-defined]
 
 
+def test_a_store_with_a_folder_of_its_own_is_found_where_people_look(suite: Supervisor, tmp_path: Path) -> None:
+    (tmp_path / "suite" / "graph" / "graph.db").write_text("there")
+    assert (tmp_path / "suite" / "graph.db").read_text() == "there"
+
+
 def test_a_killed_child_is_started_again(suite: Supervisor) -> None:
     assert suite.wait_ready(20)
     before = suite.pids["first"]
