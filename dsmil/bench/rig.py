@@ -22,6 +22,7 @@ from dsmil.clock import SYSTEM
 from dsmil.config import private_environment
 from dsmil.errors import DsmilError
 from dsmil.events.enums import StreamName
+from dsmil.fabric.pressure import EPOCH_KEY
 from dsmil.fabric.private import PrivateRedis
 from dsmil.fabric.publisher import PUBLISH_MAX, Publisher
 from dsmil.fabric.topology import BY_NAME
@@ -64,8 +65,13 @@ class Rig:
             shutil.rmtree(self.hot, ignore_errors=True)
 
     def clear(self) -> None:
-        """An empty Redis with an empty append-only file, and no stores."""
+        """An empty Redis with an empty append-only file, and no stores. The stream of the graph stands, as the
+        projector makes it: who publishes there waits for that."""
         self.wire.call("FLUSHALL")
+        graph = StreamName.GRAPH_EVENTS.value
+        self.wire.transaction(
+            [("XGROUP", "CREATE", graph, "bench", "0", "MKSTREAM"), ("SET", EPOCH_KEY, "bench")]
+        )
         self.wire.call("BGREWRITEAOF")
         until = SYSTEM.monotonic() + REWRITE_S_MAX
         while b"aof_rewrite_in_progress:0" not in cast(bytes, self.wire.call("INFO", "persistence")):

@@ -19,6 +19,8 @@ from dsmil.events.enums import StreamName
 from dsmil.scenarios import network
 from dsmil.scenarios.stress import StressServer
 
+CAP_MAX = 10_000_000
+"""As wide as a stream can be set (`[streams] cap`)."""
 NMAP_HOSTS = 240
 NMAP_ROUNDS = 20
 """A scan of 240 hosts is 180 kB; so often it is a few MB."""
@@ -111,7 +113,9 @@ def layer(number: int) -> Callable[[Rig, Plan], Report]:
         path = _written(rig, events)
         tasks = [lambda: rig.child("layer", path=str(path), number=number)]
         if shipped(name):
-            tasks.append(lambda: whole(rig, name, ((StreamName.L3_IN, data) for data in events)))
+            # Nobody reads what it says of the graph, so its cap must not slow it.
+            wide = {"DSMIL_STREAMS_CAP": str(CAP_MAX)}
+            tasks.append(lambda: whole(rig, name, ((StreamName.L3_IN, data) for data in events), env=wide))
         parts, limits = interleaved(plan.runs, _limit(rig, plan), *tasks)
         told = figures(parts[0], limits)
         for samples in parts[1:]:

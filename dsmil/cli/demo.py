@@ -18,6 +18,7 @@ import click
 from dsmil.cli.playing import Feed, Watch, arguments, drop, recordings, story_of
 from dsmil.cli.show import emit, json_option
 from dsmil.clock import SYSTEM
+from dsmil.config import Settings
 from dsmil.runtime import logs
 
 STORY_SPEED = "300"
@@ -106,6 +107,8 @@ def _report(watch: Watch, feed: Feed, began: float) -> tuple[dict[str, Any], boo
     checked = sums.reckon(feed.files, audit, reading_options(settings), DAEMON_OF)
     whole = verify(settings.paths.audit)
     accepted = sum(one.accepted for one in checked.inputs.values())
+    graph = _graph(settings)
+    checked.disagree += sums.compare(graph["nodes"], checked.named)
     report = {
         "duration_s": round(elapsed, 3),
         "events_per_s": round(accepted / elapsed, 1),
@@ -118,8 +121,7 @@ def _report(watch: Watch, feed: Feed, began: float) -> tuple[dict[str, Any], boo
         },
         "decisions": sums.decisions(audit),
         "soc_events": sums.soc_events(audit),
-        # Nothing follows GRAPH_EVENTS yet, so there are no nodes to count; its ids are `0-<sequence>`.
-        "graph": {"nodes": {}, "edges": {}, "sequence_id": int(streams["GRAPH_EVENTS"].last_id.partition("-")[2])},
+        "graph": graph,
         "audit": {
             "rows": audit.count(), "distinct": audit.distinct(), "chain_ok": whole.ok,
             "path": str(settings.paths.audit),
@@ -133,6 +135,15 @@ def _report(watch: Watch, feed: Feed, began: float) -> tuple[dict[str, Any], boo
     for fault in whole.faults:
         click.echo(f"demo: audit {fault.segment} row {fault.seq}: {fault.what}", err=True)
     return report, closed and whole.ok and not checked.lost and not checked.disagree
+
+
+def _graph(settings: Settings) -> dict[str, Any]:
+    """What is in the graph now, by kind."""
+    from dsmil.cli.picture import opened
+
+    with opened(settings, None) as (graph, _):
+        counters = graph.counters
+        return {"nodes": counters.node_kinds, "edges": counters.edge_kinds, "sequence_id": graph.sequence}
 
 
 def _show(report: Mapping[str, Any], place: Path) -> None:
@@ -152,6 +163,10 @@ def _show(report: Mapping[str, Any], place: Path) -> None:
     table(("decision", "made"), list(report["decisions"].items()))
     click.echo()
     table(("SOC events", ""), list(report["soc_events"].items()))
+    click.echo()
+    table(("graph", "nodes"), list(report["graph"]["nodes"].items()))
+    click.echo()
+    table(("graph", "edges"), list(report["graph"]["edges"].items()))
     audit = report["audit"]
     click.echo(
         f"\nAudit: {audit['rows']} rows, {audit['distinct']} distinct, chain "

@@ -17,7 +17,7 @@ import click
 from msgspec.structs import replace
 
 from dsmil import config
-from dsmil.cli.checks import hot, installation, machine, places, rights, server, suite, units
+from dsmil.cli.checks import graph, hot, installation, machine, places, rights, server, suite, units
 from dsmil.cli.checks.finding import ORDER, Finding, guarded, in_order
 from dsmil.cli.checks.site import GROUP, PROGRAM, SETUP, Site
 from dsmil.cli.place import dir_option, redis_of, settings_of
@@ -106,6 +106,8 @@ def _of_redis(site: Site) -> Iterator[Finding]:
             yield from suite.daemons([row for row in daemons if units.belongs(site, row.daemon)], site)
             yield from guarded("restart", installation.forgotten_restart(site, daemons))
             yield from guarded("streams", suite.streams(client, streams, site, now))
+            yield from guarded("graph", graph.snapshot(client, daemons, site, now))
+            yield from guarded("api", graph.api(daemons, site))
             yield from guarded("sources", suite.sources(client, now))
             yield from guarded("dead letters", suite.letters(client))
             yield from guarded("losses", suite.losses(client, site, now))

@@ -15,8 +15,10 @@ import msgspec
 from dsmil.cli.place import dir_option, redis_of, settings_of
 from dsmil.cli.show import age, emit, json_option, table
 from dsmil.clock import SYSTEM
+from dsmil.config import Settings
 from dsmil.errors import Unavailable
 from dsmil.events import devices as registry
+from dsmil.events.enums import StreamName
 from dsmil.runtime import logs
 from dsmil.runtime.health import State
 from dsmil.watch import readings, standing
@@ -46,12 +48,14 @@ def status(directory: Path | None, as_json: bool) -> None:
                 "daemons": [_daemon_json(row) for row in daemons],
                 "streams": [row for row in streams if row.added],
                 "sources": sources,
+                "graph": _graph_json(settings, streams, now),
                 "dead_letters": dead,
                 "losses_waiting": losses,
             }
         )  # fmt: skip
     else:
         _status_text(daemons, streams, sources, now)
+        _graph_text(_graph_json(settings, streams, now), daemons)
         click.echo(
             f"\nRedis {info['redis_version']} at {settings.redis.shown()}, {info['used_memory'] / 1e6:.1f} MB; "
             f"dead letters {dead}; losses waiting to be recorded {losses}"
@@ -100,6 +104,30 @@ def _status_text(
                 for row in sources
             ],
         )  # fmt: skip
+
+
+def _graph_json(settings: Settings, streams: list[readings.StreamReading], now: float) -> dict[str, Any] | None:
+    """The graph as the projector kept it last; null where that cannot be seen."""
+    kept = standing.snapshots(settings)
+    if not kept:
+        return None
+    newest = kept[0]
+    return {
+        "nodes": newest.nodes, "edges": newest.edges, "sequence": newest.sequence, "age_s": now - newest.created_ts,
+        "snapshots": len(kept), "bytes": standing.sizes(settings).get("graph", 0),
+        "last_sequence": next((row.sequence for row in streams if row.stream == StreamName.GRAPH_EVENTS), 0),
+    }  # fmt: skip
+
+
+def _graph_text(graph: dict[str, Any] | None, daemons: list[readings.DaemonReading]) -> None:
+    urls = [row.beat.stats["url"] for row in daemons if row.beat and "url" in row.beat.stats]
+    if graph is not None:
+        click.echo(
+            f"\nGraph {graph['nodes']} nodes, {graph['edges']} edges at {graph['sequence']} of "
+            f"{graph['last_sequence']}, snapshot {age(graph['age_s'])} old, {graph['bytes'] / 1e6:.1f} MB"
+        )
+    if urls:
+        click.echo(logs.printable(f"API {', '.join(map(str, urls))}"))
 
 
 def _trouble(row: readings.DaemonReading) -> Any:

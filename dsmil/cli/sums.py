@@ -15,6 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from dsmil.events import ids
+from dsmil.events.ais import Position, Static
+from dsmil.events.net import Alert, Flow, Host, Ports
 from dsmil.events.source import SourceStats
 from dsmil.fabric.topology import BY_NAME
 from dsmil.sensors.files import Broken, hashing, open_regular
@@ -46,12 +48,26 @@ class Input(Struct):
 
 
 class Sums(Struct):
-    """The outcome: inputs by family as the daemons counted them, what is missing, and where both disagree."""
+    """The outcome: inputs by family as the daemons counted them, what is missing, and where both disagree. `named`
+    holds, by kind, what the files themselves call by a name of its own: ships by MMSI, hosts by address."""
 
     inputs: dict[str, Input] = {}
+    named: dict[str, set[str]] = {}
     lost: int = 0
     lost_ids: list[str] = []
     disagree: list[str] = []
+
+
+class Stamping(Struct, frozen=True):
+    """What a daemon reads a file with."""
+
+    options: Options
+    device: int
+
+
+NAMED = ("vessel", "host")
+"""Kinds of nodes whose number the files themselves tell."""
+AIRCRAFT = 9
 
 
 class _EventId(Struct):
@@ -71,12 +87,12 @@ def reckon(
 ) -> Sums:
     """Read all `files` again and look for each of their events in the audit."""
     kept = set(audit.event_ids())
-    sums = Sums(inputs={family: Input() for family in files})
+    sums = Sums(inputs={family: Input() for family in files}, named={kind: set() for kind in NAMED})
     seen: set[str] = set()
     for family, paths in files.items():
         for path in paths:
             device = BY_NAME[daemon_of[family]].device
-            sha256, tally, wanted = _read(path, family, options, device)
+            sha256, tally, wanted = _read(path, family, Stamping(options, device), sums.named)
             told = _told(audit, sha256)
             sums.inputs[family].add(told if told is not None else tally)
             if told is None and sha256 not in seen:
@@ -93,18 +109,22 @@ def reckon(
     return sums
 
 
-def _read(path: Path, family: str, options: Options, device: int) -> tuple[str, Tally, list[str]]:
-    """(sha256, counts, the ids of its events) of one file, as its daemon must have made them."""
+def _read(
+    path: Path, family: str, stamping: Stamping, named: dict[str, set[str]]
+) -> tuple[str, Tally, list[str]]:
+    """(sha256, counts, the ids of its events) of one file, as its daemon must have made them; adds to `named`."""
     tally, wanted = Tally(), []
     try:
         with open_regular(path) as file:
             sha256 = next(digest for digest in hashing(file) if digest)
-            origin = file_origin(source_name(family, path.name), sha256, device=device)
+            origin = file_origin(source_name(family, path.name), sha256, device=stamping.device)
             stamper = Stamper(origin)
-            for item in Reading(file, family, path.name, path=path, options=options):
+            for item in Reading(file, family, path.name, path=path, options=stamping.options):
                 made = stamper.stamp(item, now_s=0.0) if isinstance(item, Observation) else item
                 if isinstance(made, bytes):
                     tally.add(item)
+                    if isinstance(item, Observation):
+                        _name(item.payload, named)
                     wanted.append(msgspec.json.decode(made, type=_EventId).event_id)
                 else:
                     tally.add(made)
@@ -120,6 +140,26 @@ def _told(audit: AuditReader, sha256: str) -> SourceStats | None:
     if row is None:
         return None
     return msgspec.json.decode(msgspec.json.decode(row.data, type=_Payload).payload, type=SourceStats)
+
+
+def _name(payload: Struct, named: dict[str, set[str]]) -> None:
+    """Whom an accepted record is about: the sender of a ship's message, the addresses of hosts."""
+    if isinstance(payload, Position | Static):
+        if payload.msg_type != AIRCRAFT:
+            named["vessel"].add(str(payload.mmsi))
+    elif isinstance(payload, Host | Ports):
+        named["host"].add(payload.ip)
+    elif isinstance(payload, Flow | Alert):
+        named["host"].update(filter(None, (payload.src_ip, payload.dst_ip)))
+
+
+def compare(nodes: Mapping[str, int], named: Mapping[str, set[str]]) -> list[str]:
+    """Where the graph's nodes by kind are not those the files name."""
+    return [
+        f"the graph has {nodes.get(kind, 0)} nodes of kind {kind}, the files name {len(names)}"
+        for kind, names in named.items()
+        if nodes.get(kind, 0) != len(names)
+    ]
 
 
 class _Decided(Struct):

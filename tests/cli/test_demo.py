@@ -37,6 +37,9 @@ def test_the_story_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
         assert report["decisions"].get(decision), decision
     assert report["soc_events"]["CRITICAL"] >= 1, "the crisis raises at least one event"
     assert all(row["pending"] == 0 for row in report["streams"].values())
+    assert report["graph"]["nodes"]["vessel"] > 40
+    assert report["graph"]["edges"]["link.emitter_vessel"] >= 1
+    assert report["graph"]["sequence_id"] == report["streams"]["GRAPH_EVENTS"]["added"]
 
 
 def test_recordings_of_a_directory_are_played_and_the_rest_named(tmp_path: Path) -> None:
@@ -51,6 +54,13 @@ def test_recordings_of_a_directory_are_played_and_the_rest_named(tmp_path: Path)
         "files": 1, "received": 6, "accepted": 5, "rejected": {"checksum": 1}, "ignored": 0,
     }  # fmt: skip
     assert report["skipped"] == {"notes.md": "unknown format"}
+    assert report["graph"]["nodes"] == {"vessel": 1}
+
+
+def test_a_graph_that_is_not_what_the_files_name_is_told() -> None:
+    named = {"vessel": {"1", "2"}, "host": {"a"}}
+    assert sums.compare({"vessel": 2, "host": 1, "svc": 9}, named) == []
+    assert sums.compare({"vessel": 2}, named) == ["the graph has 0 nodes of kind host, the files name 1"]
 
 
 def test_a_directory_without_recordings_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import redis
 from click.testing import CliRunner, Result
 
+from dsmil import config
 from dsmil.cli import main
 from dsmil.cli.stack import shipped
 from dsmil.clock import SYSTEM
@@ -18,6 +19,7 @@ from dsmil.events.envelope import Event, encode, pack
 from dsmil.events.source import SourceStats
 from dsmil.runtime.health import Heartbeat, State
 from dsmil.runtime.metrics import Metrics
+from dsmil.store.graphdb import About, GraphDb
 
 
 def dsmil(env: dict[str, str], *args: str) -> Result:
@@ -75,6 +77,21 @@ def test_status_is_healthy_only_when_every_daemon_is(env: dict[str, str], client
     assert done.exit_code == 1
     assert "\x1b" not in done.stdout and "degraded" in done.stdout and "absent" in done.stdout
     assert dsmil(env, "status", "--json").exit_code == 1
+
+
+def test_status_tells_the_graph_and_where_the_api_is(env: dict[str, str], client: redis.Redis) -> None:
+    assert json.loads(dsmil(env, "status", "--json").stdout)["graph"] is None
+    database, now = GraphDb(config.load(environ=env).settings.paths.graph_db), SYSTEM.now()
+    about = About(7, "e", now, "id", now - 40, nodes=3, edges=2, bytes=4, checksum="x")
+    database.keep(about, b"data", last=5, hours=0)
+    database.close()
+    client.xadd("GRAPH_EVENTS", {"event": "x"}, id="0-9")
+    beat(client, "api", stats={"url": "http://127.0.0.1:1"})
+    told = json.loads(dsmil(env, "status", "--json").stdout)["graph"]
+    assert (told["nodes"], told["edges"], told["sequence"], told["last_sequence"]) == (3, 2, 7, 9)
+    assert 39 < told["age_s"] < 100 and told["bytes"] > 0
+    text = dsmil(env, "status").stdout
+    assert "Graph 3 nodes, 2 edges at 7 of 9, snapshot" in text and "API http://127.0.0.1:1" in text
 
 
 def test_an_instance_is_a_daemon_like_the_others(env: dict[str, str], client: redis.Redis) -> None:

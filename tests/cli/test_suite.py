@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from typing import Any
 import prometheus_client.parser
 import pytest
 import redis
+import requests
 from click.testing import CliRunner
 
 from dsmil.cli import main
@@ -43,7 +46,7 @@ METRICS = {
     "dsmil_shrink_crisis_level", "dsmil_shrink_risk_acute_stress", "dsmil_redis_stream_pending",
 }  # fmt: skip
 """Every name of the original design (spec-originals 1b), and those an alert would ask for besides."""
-EVERY_DAEMON = {5, 10, 11, 14, *range(15, 31), *range(51, 59)}
+EVERY_DAEMON = {5, 10, 11, 13, 14, *range(15, 31), *range(51, 59), 62}
 """The devices the shipped daemons speak for."""
 
 
@@ -160,10 +163,10 @@ def test_every_daemon_speaks_for_its_devices_and_layers(live: Live) -> None:
     live.until(lambda: online() == EVERY_DAEMON, "device_status")
     with closing(sqlite3.connect(live.directory / "hotpath.db")) as hot:
         rows = dict(hot.execute("SELECT layer, active_devices FROM layer_state WHERE memory_used_gb > 0"))
-    assert {layer: json.loads(active) for layer, active in rows.items() if layer in (0, 8)} == {
-        0: [5, 10, 11, 14], 8: list(range(51, 59)),
+    assert {layer: json.loads(active) for layer, active in rows.items() if layer in (0, 8, 9)} == {
+        0: [5, 10, 11, 13, 14], 8: list(range(51, 59)), 9: [62],
     }  # fmt: skip
-    assert set(rows) == {0, 3, 4, 8} and 16 in json.loads(rows[3]) and 15 not in json.loads(rows[3])
+    assert set(rows) == {0, 3, 4, 8, 9} and 16 in json.loads(rows[3]) and 15 not in json.loads(rows[3])
 
 
 @pytest.mark.live
@@ -216,5 +219,30 @@ def test_run_refuses_an_unknown_daemon() -> None:
 def test_the_drainer_starts_first_and_stops_last() -> None:
     parts = groups(shipped())
     assert parts[0] == ["drainer"]
-    assert set(parts[1]) == {"l3", "l4", "soc-router", "l8"}
-    assert set(parts[2]) == {"rf-ingest", "ais-playback", "net-parser"}
+    assert set(parts[1]) == {"l3", "l4", "soc-router", "l8", "projector"}
+    assert set(parts[2]) == {"rf-ingest", "ais-playback", "net-parser", "api"}
+
+
+@pytest.mark.live
+def test_up_serves_the_api_and_takes_a_free_port_where_its_own_is_busy(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        command = [sys.executable, "-m", "dsmil.cli", "up", "--dir", str(tmp_path), "--port", str(port)]
+        process = subprocess.Popen(
+            command, env=os.environ | NO_PORTS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            assert process.stdout
+            url = json.loads(process.stdout.readline())["api"]
+            assert url.startswith("http://127.0.0.1:") and not url.endswith(f":{port}")
+            token = (
+                CliRunner().invoke(main, ["user", "token", "--role", "observer", "--dir", str(tmp_path)]).stdout
+            )
+            answer = requests.get(
+                f"{url}/api/whoami", headers={"Authorization": f"Bearer {token.strip()}"}, timeout=20
+            )
+            assert answer.status_code == 200 and answer.json()["role"] == "observer"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            said = process.communicate(timeout=30)[1]
+        assert process.returncode == 0 and re.search("port.taken", said)

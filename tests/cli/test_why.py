@@ -125,3 +125,51 @@ def test_what_was_no_event_is_shown_as_it_stands(log: AuditLog) -> None:
     )
     cause = explain(log.reader(), "bad")
     assert cause.raw == {"text": "{broken"} and cause.said == "decode event: no JSON" and cause.refs == []
+
+
+def graphed(name: str, entity: str, *refs: str, n: int, kind: str = "graph.edge_update", **more: Any) -> AuditRow:
+    """A row of GRAPH_EVENTS."""
+    told = event(name, *refs, kind=kind, id=entity, **more)
+    data = encode(told)
+    return AuditRow("GRAPH_EVENTS", f"0-{n}", name, told.ts, told.ingest_ts, kind, told.source, data)
+
+
+def test_an_edge_leads_over_its_decision_to_the_raw_line(keep: Keep, log: AuditLog, tmp_path: Path) -> None:
+    keep(
+        [
+            event("seen", kind="ais.position", raw=RawRecord(path="a.nmea", line=7, text="!AIVDM")),
+            event("met", "seen", explanation="close to each other", decision="ais.rendezvous"),
+        ]
+    )
+    edge = "he:rendezvous:9f"
+    log.append(
+        [
+            graphed("g1", "vessel:1", "seen", n=1, kind="graph.node_update"),
+            graphed("g2", edge, "seen", n=2, metadata={"event_id": "met"}),
+            graphed("g3", "he:other:1", n=3, labels={"id": edge}),
+        ]
+    )
+    tree = explain(log.reader(), edge)
+    assert (tree.kind, tree.event_id, [cause.event_id for cause in tree.refs]) == ("edge", edge, ["g2"])
+    decision = tree.refs[0].refs[0]
+    assert (decision.event_id, decision.said) == ("met", "close to each other")
+    assert decision.refs[0].raw == {"path": "a.nmea", "line": 7, "text": "!AIVDM"}
+    shown = why(tmp_path, edge).stdout
+    assert "raw: a.nmea, line 7: !AIVDM" in shown and shown.startswith(edge)
+    node = json.loads(why(tmp_path, "vessel:1", "--json").stdout)
+    assert node["kind"] == "node" and node["refs"][0]["refs"][0]["raw"]["line"] == 7
+
+
+def test_the_newest_events_of_a_node_are_told_from_all_segments(log: AuditLog, tmp_path: Path) -> None:
+    rows = [
+        graphed(f"g{n}", f"vessel:{n % 7}", n=n, kind="graph.node_update", pad="x" * 1500) for n in range(3000)
+    ]
+    for start in range(0, len(rows), 500):
+        log.append(rows[start : start + 500])
+    newest = [f"g{n}" for n in range(2999, 0, -1) if n % 7 == 3]
+    assert [cause.event_id for cause in explain(log.reader(), "vessel:3").refs] == newest[:5]
+    assert len(list((tmp_path / "audit").glob("segment-*.db"))) > 1, "the trail leads through several segments"
+    told = json.loads(why(tmp_path, "vessel:3", "-n", "50", "--json").stdout)
+    assert [cause["event_id"] for cause in told["refs"]] == newest[:50]
+    failed = why(tmp_path, "vessel:9")
+    assert failed.exit_code == 1 and "dsmil graph" in failed.stderr

@@ -65,12 +65,23 @@ def plan(site: Site) -> list[Wanted]:
         *(Wanted(path, SERVER, GROUP, 0o400, True) for path in [etc / "users.acl"] if path.exists()),
         both(data, mode=0o2750),
         both(paths.audit, mode=0o2750, secret=True),
+        both(paths.graph_db.parent, mode=0o2750),
+        both(paths.operators_db.parent, mode=0o700, secret=True),
+        *(both(path, mode=0o600, secret=True) for path in _there(paths.operators_db)),
         *(both(data / name, mode=0o2770) for name in ("checkpoints", "fallback", "ingest", "drop")),
         *(both(paths.drop / name, mode=0o2770) for name in ("ais", "nmap", "ndpi", "rf")),
         Wanted(data / "redis", SERVER, GROUP, 0o700, True),
         both(run, mode=0o2750),
         both(site.root / "var/log/dsmil", mode=0o2750),
     ]
+
+
+def _there(path: Path) -> list[Path]:
+    """The file, where it is there and may be seen."""
+    try:
+        return [path] if path.exists() else []
+    except OSError:
+        return []
 
 
 def judge(wanted: Wanted, *, fix: bool = False) -> Finding | None:

@@ -23,7 +23,7 @@ SHOWN = (
     "NeedDaemonReload",
 )  # fmt: skip
 TARGET = "dsmil.target"
-SOCKETS = ("dsmil-rf-ingest.socket", "dsmil-ais-playback.socket", "dsmil-exporter.socket")
+SOCKETS = ("dsmil-rf-ingest.socket", "dsmil-ais-playback.socket", "dsmil-api.socket")
 ALERT = "dsmil-alert@"
 RESTARTS_MAX = 5
 """So often may systemd have restarted a unit before that is worth a look."""
@@ -92,7 +92,7 @@ def expected(site: Site) -> list[str]:
     services = (f"dsmil-{name}.service" for name in shipped())
     every = [
         mount_unit(site.settings.paths.hot), "dsmil-redis.service", "dsmil-hotpath-init.service", *SOCKETS, *services,
-        "dsmil-exporter.service", TARGET,
+        TARGET,
     ]  # fmt: skip
     here = {path.name for path in placed(site)}
     return [name for name in every if name in here] or every

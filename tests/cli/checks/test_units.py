@@ -162,13 +162,13 @@ def test_fix_reloads_and_starts_but_never_what_refused_its_settings(systemctl: P
 
 def test_a_socket_goes_with_its_service(systemctl: Path) -> None:
     shape = "Id={}\nLoadState=loaded\nActiveState={}\nUnitFileState=enabled\n"
-    socket = shape.format("dsmil-exporter.socket", "inactive")
-    (systemctl / "said").write_text(f"{shape.format('dsmil-exporter.service', 'inactive')}\n{socket}")
+    socket = shape.format("dsmil-api.socket", "inactive")
+    (systemctl / "said").write_text(f"{shape.format('dsmil-api.service', 'inactive')}\n{socket}")
     (finding,) = units(Site(installed=True, root=systemctl))
-    assert finding.check == "unit dsmil-exporter.service"
-    (systemctl / "said").write_text(f"{shape.format('dsmil-exporter.service', 'active')}\n{socket}")
+    assert finding.check == "unit dsmil-api.service"
+    (systemctl / "said").write_text(f"{shape.format('dsmil-api.service', 'active')}\n{socket}")
     finding, _ = units(Site(installed=True, root=systemctl))
-    assert finding.check == "unit dsmil-exporter.socket"
+    assert finding.check == "unit dsmil-api.socket"
 
 
 def test_a_systemctl_that_does_not_answer_is_no_fault_of_the_machine(systemctl: Path) -> None:
