@@ -26,6 +26,7 @@ PUBLIC_NAMES_MAX = 8
 POSITIONAL_MAX = 4
 
 MORE_PUBLIC_NAMES = {
+    "analytics/nodes.py": "one function a kind of node: what decisions and the graph call it, in one place",
     "events/net.py": "one payload family: a scan and a flow are made of these records",
     "events/soc.py": "one payload family: the Phase 4 form is made of these records",
     "events/enums.py": "the closed vocabularies stand together",

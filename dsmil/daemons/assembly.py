@@ -11,6 +11,7 @@ from typing import Any, get_args
 from dsmil.clock import SYSTEM
 from dsmil.config import Settings
 from dsmil.daemons.presence import Present
+from dsmil.events.enums import StreamName
 from dsmil.fabric.checkpoint import Checkpoint, Stateful
 from dsmil.fabric.consumer import Consumer
 from dsmil.fabric.heartbeat import heartbeat_writer
@@ -38,8 +39,16 @@ def wire_of(settings: Settings, name: str) -> Wire:
     return Wire(settings.redis.address(), name=name, timeout_s=settings.redis.socket_timeout_s)
 
 
-def consumer_of(settings: Settings, wire: Wire, name: str, handler: Stateful, *, batch: int) -> Consumer:
-    """The consumer of a daemon whose handler has memory."""
+def consumer_of(  # noqa: PLR0913 - two are keywords
+    settings: Settings,
+    wire: Wire,
+    name: str,
+    handler: Stateful,
+    *,
+    batch: int,
+    waits_for: Sequence[StreamName] = (),
+) -> Consumer:
+    """The consumer of a daemon whose handler has memory; it writes to `waits_for`, which the projector makes."""
     return Consumer(
         wire,
         group=name,
@@ -47,6 +56,7 @@ def consumer_of(settings: Settings, wire: Wire, name: str, handler: Stateful, *,
         handler=handler,
         batch=batch,
         checkpoint=Checkpoint(settings.paths.checkpoint(name), every_s=settings.streams.checkpoint_s),
+        waits_for=waits_for,
         settings=settings.streams,
     )
 

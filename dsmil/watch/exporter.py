@@ -5,11 +5,13 @@ Names are those of the original design (spec-originals 1b), and our own in the s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dsmil.config import Settings
 from dsmil.events.devices import DEVICES, Device
+from dsmil.events.enums import StreamName
 from dsmil.fabric.client import translated
 from dsmil.fabric.loss import LOSS_KEY
 from dsmil.fabric.topology import BY_NAME
@@ -38,6 +40,7 @@ def text(client: Redis, settings: Settings, now: float, *, more: Sequence[str] =
     _devices(own, standing.states(settings, daemons, now))
     _layers(own, standing.layers(settings))
     _stores(own, settings)
+    _graph(own, settings, streams, now)
     return merge([own.text(), *more, *(row.beat.metrics for row in daemons if row.beat)])
 
 
@@ -117,6 +120,19 @@ def _stores(own: Metrics, settings: Settings) -> None:
         about = "Bytes left on the file system of the durable stores (data) or of the hot database (hot)"
         own.gauge("dsmil_disk_free_bytes", about, place=name).set(free)
         own.gauge("dsmil_disk_size_bytes", "Bytes of that file system", place=name).set(size)
+
+
+def _graph(own: Metrics, settings: Settings, streams: Sequence[readings.StreamReading], now: float) -> None:
+    """What the projector has kept of the graph, and how much came after that."""
+    kept = standing.snapshots(settings)
+    if kept is None:
+        return
+    about = "Since the projector kept its newest snapshot of the graph; +Inf where there is none"
+    age_s = max(0.0, now - kept[0].created_ts) if kept else math.inf
+    own.gauge("dsmil_graph_snapshot_age_seconds", about).set(age_s)
+    sequence = next((row.sequence for row in streams if row.stream == StreamName.GRAPH_EVENTS), 0)
+    about = "Events of GRAPH_EVENTS after the newest snapshot: what a start reads again"
+    own.gauge("dsmil_graph_snapshot_behind", about).set(max(0, sequence - (kept[0].sequence if kept else 0)))
 
 
 def _server(own: Metrics, client: Redis) -> None:

@@ -17,7 +17,7 @@ from dsmil.config import Settings
 from dsmil.errors import DsmilError
 from dsmil.fabric.topology import BY_NAME
 from dsmil.runtime.health import State
-from dsmil.store import loss, segments
+from dsmil.store import graphdb, loss, segments
 from dsmil.store.presence import SILENT_AFTER_S
 from dsmil.store.sqlite import connect_readonly
 from dsmil.watch.readings import DaemonReading
@@ -65,8 +65,19 @@ def sizes(settings: Settings) -> dict[str, int]:
         "audit": _size(segments.listing(paths.audit)),
         "loss": _size([paths.audit / loss.FILE]),
         "ingest": _size([paths.ingest_db]),
+        "graph": _size([paths.graph_db]),
+        "operators": _size([paths.operators_db]),
     }
     return {name: size for name, size in found.items() if size}
+
+
+def snapshots(settings: Settings) -> list[graphdb.About] | None:
+    """The snapshots of the graph that are kept, newest first; null where graph.db cannot be read, or is not there."""
+    try:
+        there = settings.paths.graph_db.exists()
+        return graphdb.snapshots(settings.paths.graph_db) if there else None
+    except (DsmilError, OSError):
+        return None
 
 
 def disks(settings: Settings) -> dict[str, tuple[int, int]]:

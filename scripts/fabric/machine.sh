@@ -85,9 +85,11 @@ make_directories() {
   place_source 0644 root:root /etc/tmpfiles.d/dsmil.conf "$SOURCE/systemd/tmpfiles.d/dsmil.conf"
   local kind path mode user group rest wrong=()
   while read -r kind path mode user group rest; do
-    if [ "$kind" = d ] && is_visible "$path" && [ "$(stat -c '%a %U %G' "$path" 2>/dev/null)" != "${mode#0} $user $group" ]; then
-      wrong+=("$path")
-    fi
+    if [[ $kind != [dL] ]] || ! is_visible "$path"; then continue; fi
+    case $kind in
+      d) [ "$(stat -c '%a %U %G' "$path" 2>/dev/null)" = "${mode#0} $user $group" ] || wrong+=("$path") ;;
+      L) [ -e "$path" ] || [ -L "$path" ] || wrong+=("$path") ;;
+    esac
   done <"$SOURCE/systemd/tmpfiles.d/dsmil.conf"
   if ((${#wrong[@]})); then
     change "make ${wrong[*]}" quiet systemd-tmpfiles --create /etc/tmpfiles.d/dsmil.conf

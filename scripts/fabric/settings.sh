@@ -17,6 +17,7 @@ choose() { # what this run was told, else what an earlier one was
     CHOSEN_ONLY=''
     if ((${#ONLY[@]} && !WANT_ALL)); then note 'every daemon is installed already: --only leaves it at that'; fi
   else
+    if has_word "$CHOSEN_ONLY" exporter; then CHOSEN_ONLY=${CHOSEN_ONLY/exporter/api}; fi # which serves the metrics now
     for name in "${ONLY[@]}"; do has_word "$CHOSEN_ONLY" "$name" || CHOSEN_ONLY+=${CHOSEN_ONLY:+ }$name; done
   fi
   if own_redis; then
@@ -50,10 +51,21 @@ write_settings() {
     place_source 0644 root:root "$ETC/$path" "$SOURCE/etc/$path" # for whoever watches with these; nothing of ours reads them
   done
   if own_redis; then write_redis_settings; else write_foreign_redis; fi
+  if ! graph_is_kept; then
+    place 0644 root:root $ETC/conf.d/15-no-projector.toml '# Written by set-up --only: without the projector nobody makes GRAPH_EVENTS, and who publishes there waits for it.
+[l3]
+graph = false
+[l4]
+graph = false'
+  fi
   if [ -d /var/lib/dsmil/etc.saved ] && has_changed $ETC/dsmil.toml; then
     note 'settings of an earlier installation lie in /var/lib/dsmil/etc.saved'
   fi
   settled $ETC
+}
+
+graph_is_kept() { # by the projector here, or by one elsewhere on a Redis of others
+  ! own_redis || [ -z "$CHOSEN_ONLY" ] || has_word "$CHOSEN_ONLY" projector
 }
 
 write_redis_settings() {
@@ -103,6 +115,9 @@ write_passwords() {
   after=$(password_names)
   find $ETC/credentials -type f ! -name operator \( ! -user root -o ! -group root -o ! -perm 0400 \) \
     -exec chown root:root {} + -exec chmod 0400 {} +
+  if [ -e $ETC/credentials/exporter ]; then # of an earlier version; the api took its work
+    change 'remove the password of exporter, who is no more' rm -f -- $ETC/credentials/exporter
+  fi
   if [ "$before" != "$after" ]; then
     mark_changed $ETC/credentials
     change "make passwords: $(comm -13 <(echo "$before") <(echo "$after") | paste -sd ' ')" true

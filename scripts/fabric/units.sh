@@ -49,6 +49,9 @@ z /mnt/dsmil-ram 2770 dsmil dsmil -'
   if [ -n "$CHOSEN_ONLY" ] && ! has_word "$CHOSEN_ONLY" drainer; then
     note 'without the drainer nothing is audited or trimmed on this machine (--only drainer adds it)'
   fi
+  if ! graph_is_kept; then
+    note 'without the projector there is no graph on this machine (--only projector adds it)'
+  fi
   settled "${#UNITS[@]} files as shipped"
 }
 
@@ -231,9 +234,11 @@ is_given_up() { # UNIT: inactive, and nobody is about to start it
 }
 
 fail_unit() { # UNIT
-  local words socket=${1%.service}.socket
-  if [ "$1" != "$socket" ] && systemctl is-failed --quiet "$socket"; then
-    fail "$1 waits for $socket, which failed: somebody else has its port" 'ss -lntup names him; then run this again'
+  local words place socket=${1%.*}.socket
+  if systemctl is-failed --quiet "$socket"; then # what waits for it is not even tried
+    place=$(systemctl show -p Listen --value "$socket" | paste -sd ' ' || true)
+    fail "$socket failed: somebody else has ${place:-its port}" \
+      "ss -lntup names him; free it, or systemctl edit $socket names another; then run this again"
   fi
   words=$(journalctl -q _SYSTEMD_INVOCATION_ID="$(systemctl show -p InvocationID --value "$1")" -p err -n 1 -o cat \
     --no-pager 2>/dev/null || true)

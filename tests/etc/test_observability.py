@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from dsmil import config
 from dsmil.cli import MODULES, main
 from dsmil.clock import SYSTEM
-from dsmil.config.exporter import Exporter
+from dsmil.config.api import Api
 from dsmil.fabric.topology import DAEMONS
 from dsmil.scenarios import story
 from dsmil.watch import exporter
@@ -100,9 +101,9 @@ def test_the_groups_in_the_rules_are_those_of_the_topology() -> None:
     assert found and all(groups == ours for groups in found)
 
 
-def test_prometheus_asks_where_the_exporter_listens() -> None:
+def test_prometheus_asks_where_the_api_listens() -> None:
     text = observed.CONFIG.read_text("utf-8")
-    assert f'targets: ["{Exporter().listen}"]' in text and "job_name: dsmil\n" in text
+    assert f'targets: ["{Api().listen}"]' in text and "job_name: dsmil\n" in text
     assert observed.RULES.name in text
     assert 'up{job="dsmil"}' in observed.RULES.read_text("utf-8")
 
@@ -118,7 +119,7 @@ def test_the_dashboard_is_one_grafana_takes() -> None:
     variables = {variable["name"]: variable for variable in told["templating"]["list"]}
     assert variables["datasource"]["type"] == "datasource"
     assert [panel["title"] for panel in told["panels"] if panel["type"] == "row"] == [
-        "Overview", "Streams", "Daemons", "Sources", "Decisions and SOC events", "Stores",
+        "Overview", "Streams", "Daemons", "Sources", "Decisions and SOC events", "Graph and API", "Stores",
     ]  # fmt: skip
     for panel in panels():
         assert panel["targets"] and panel["title"]
@@ -183,6 +184,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Series]:
     suite = suites(env={"DSMIL_AIS_PLAYBACK_UDP": "127.0.0.1:0", "DSMIL_SOC_ROUTER_RULES_DIR": str(rules)})
     try:
         suite.ready()
+        url = suite.until("the API", lambda: suite.beat("api").get("stats", {}).get("url"))
+        urllib.request.urlopen(f"{url}/health", timeout=10).close()  # its answers are metrics
         suite.redis.config_set("maxmemory", "512mb")
         bad = HERE.parent / "golden" / "ais" / "gfw-errors.nmea"
         suite.drop("ais", bad.name, bad.read_bytes())

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from dsmil.config import load
+
 PROJECT = Path(__file__).resolve().parents[2]
 SCRIPT = PROJECT / "scripts" / "setup_data_fabric.sh"
 PIECES = ("say", "options", "packages", "files", "settings", "machine", "program", "units", "uninstall")
@@ -79,7 +81,7 @@ def test_help_names_every_option() -> None:
         (("--tmpfs-size", "much"), "--tmpfs-size much"),
         (("--tmpfs-size",), "needs a value"),
         (("--offline", "/nowhere"), "no such directory"),
-        (("--only", "l5"), "there are: ais-playback drainer"),
+        (("--only", "l5"), "there are: ais-playback api drainer"),
         (("--only", "../evil"), "no such daemon"),
     ],
 )
@@ -188,6 +190,50 @@ def test_what_is_no_longer_shipped_goes_unless_edited(tmp_path: Path) -> None:
     )
     assert not (tmp_path / "etc/dsmil/conf.d/20-redis.toml").exists()
     assert (tmp_path / "usr/local/share/man/man1/dsmil.1").exists(), "it comes from the program, which runs later"
+
+
+SYSTEMCTL = """
+systemctl() {
+  echo "systemctl $*" >>"$ROOT/told"
+  case "$*" in is-failed*socket) true ;; "show -p Listen"*) echo "127.0.0.1:8052 (Stream)" ;; is-*) false ;; esac
+}"""
+"""Notes what it is told to do; the socket of a service failed."""
+
+
+def test_the_exporter_of_an_older_version_gives_its_port_to_the_api(tmp_path: Path) -> None:
+    units = [f"/etc/systemd/system/dsmil-exporter.{kind}" for kind in ("service", "socket")]
+    for path in units:
+        place(tmp_path, "x", path)
+    bash(tmp_path, "keep_state only 'l3 exporter'; add_state enabled dsmil-exporter.service")
+    code = 'choose; echo "[$CHOSEN_ONLY]"; remove_unshipped; echo "[${STATE[enabled]}]"'
+    told = bash(tmp_path, f"{SYSTEMCTL}\n{code}").splitlines()
+    assert told[0] == "[l3 api]" and told[-1] == "[]"
+    assert set((tmp_path / "told").read_text().splitlines()) == {
+        f"systemctl disable --now {path.rpartition('/')[2]}" for path in units
+    }
+    assert not [path for path in units if (tmp_path / path[1:]).exists()]
+
+
+def test_a_port_that_is_taken_is_named_with_its_mend(tmp_path: Path) -> None:
+    for unit in ("dsmil-api.service", "dsmil-api.socket"):
+        told = bash(tmp_path, f"{SYSTEMCTL}\n(fail_unit {unit}) 2>&1 || true")
+        assert "dsmil-api.socket failed: somebody else has 127.0.0.1:8052" in told
+        assert "ss -lntup names him" in told and "systemctl edit dsmil-api.socket" in told
+
+
+def test_without_the_projector_nobody_waits_for_the_graph(tmp_path: Path) -> None:
+    meminfo(tmp_path, 3000)
+    without = tmp_path / "etc/dsmil/conf.d/15-no-projector.toml"
+    write = "CHOSEN_PORT=yes; step settings x; port_taken() {{ false; }}; {}; write_settings; remove_unshipped"
+    bash(tmp_path, write.format("CHOSEN_REDIS=yes CHOSEN_ONLY=l3"))
+    settings = load(environ={}, etc_dir=tmp_path / "etc/dsmil").settings
+    assert not settings.l3.graph and not settings.l4.graph
+    for choice in ("CHOSEN_REDIS=yes CHOSEN_ONLY='l3 projector'", "CHOSEN_REDIS=yes CHOSEN_ONLY="):
+        bash(tmp_path, write.format("CHOSEN_REDIS=yes CHOSEN_ONLY=l3"))
+        bash(tmp_path, write.format(choice))
+        assert not without.exists(), choice
+    bash(tmp_path, write.format("CHOSEN_REDIS=no CHOSEN_ONLY=l3"), REDIS_URL="redis://192.0.2.7/0")
+    assert not without.exists(), "a projector may run elsewhere"
 
 
 def test_what_no_unit_has_taken_up_yet_is_remembered_over_a_broken_run(tmp_path: Path) -> None:

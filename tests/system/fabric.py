@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
 import subprocess
 import time
 from typing import Any
@@ -16,9 +18,10 @@ OFFLINE = ("--offline", WHEELS)
 MEMBER, STRANGER = "member", "stranger"
 """People of the machine: one in group dsmil, one not."""
 NAMES = tuple(daemon.name for daemon in DAEMONS if daemon.shipped)
-UNITS = tuple(f"dsmil-{name}.service" for name in (*NAMES, "exporter"))
+UNITS = tuple(f"dsmil-{name}.service" for name in NAMES)
 REDIS = "dsmil-redis.service"
 MOUNT = r"mnt-dsmil\x2dram.mount"
+API_PORT = 8052
 HOT_DB = "/mnt/dsmil-ram/hotpath.db"
 
 
@@ -49,6 +52,20 @@ class Fabric:
     def status(self) -> dict[str, Any]:
         done = self.machine.run("dsmil status --json", user=MEMBER, check=False)
         return json.loads(done.stdout) if done.stdout.startswith("{") else {"healthy": False, "said": done.stderr}
+
+    def http(self, method: str, path: str, *, token: str = "", body: Any = None) -> tuple[int, Any]:
+        """One request to the API; its status, and what it says: JSON read, other text as it is."""
+        line = http.client.HTTPConnection("127.0.0.1", API_PORT)
+        with self.machine.socket(socket.SOCK_STREAM) as line.sock:
+            line.sock.settimeout(20.0)
+            line.sock.connect(("127.0.0.1", API_PORT))
+            headers = {"Connection": "close", **({"Authorization": f"Bearer {token}"} if token else {})}
+            if body is not None:
+                headers["Content-Type"] = "application/json"
+            line.request(method, path, None if body is None else json.dumps(body), headers)
+            reply = line.getresponse()
+            text = reply.read().decode()
+        return reply.status, json.loads(text) if "json" in (reply.getheader("Content-Type") or "") else text
 
     def redis(self, *words: str, user: str = "admin", check: bool = True) -> str:
         """One command to Redis through its socket, with a user's own credential."""

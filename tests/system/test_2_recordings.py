@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -149,18 +148,6 @@ def test_the_operator_sees_green(fabric: Fabric) -> None:
     rows = found if isinstance(found, list) else found.get("findings", found.get("checks"))
     assert not [row for row in rows if "fail" in json.dumps(row).lower().split('"')], doctor.stdout
     assert doctor.returncode == 0, doctor.stdout
-
-
-def test_metrics_are_served(fabric: Fabric) -> None:
-    with fabric.machine.socket(socket.SOCK_STREAM) as client:
-        client.settimeout(10.0)
-        client.connect(("127.0.0.1", 8052))
-        client.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        answer = b"".join(iter(lambda: client.recv(65536), b"")).decode()
-    assert answer.startswith("HTTP/1.1 200"), answer[:200]
-    for daemon in ("soc-router", "drainer", "ais-playback"):
-        assert f'daemon="{daemon}"' in answer
-    assert "# TYPE dsmil_" in answer
 
 
 def test_a_member_ingests_by_himself(fabric: Fabric) -> None:

@@ -16,6 +16,7 @@ from tests.system.fabric import HOT_DB, MEMBER, MOUNT, REDIS, UNITS, Fabric
 from tests.system.traffic import Audit, Sent, Udp
 
 DROP = "/var/lib/dsmil/drop/ais"
+GRAPH_DB = "/var/lib/dsmil/graph.db"
 KILLED_S_MAX, AFTER_WATCHDOG_S, STOP_S_MAX = 5.0, 5.0, 10.0
 REFILL_S_MAX, REBOOT_S_MAX = 45.0, 90.0
 STOPS_VARIABLE = "DSMIL_TEST_STOPS"
@@ -207,6 +208,7 @@ def test_the_documented_starts_work(fabric: Fabric) -> None:
 def test_after_a_reboot_everything_is_back(fabric: Fabric, sent: Sent, show: Any) -> None:
     had = int(fabric.redis("XLEN", "SOC_EVENTS"))
     rows = Audit(fabric.machine).count()
+    graph = fabric.http("GET", "/health")[1]["sequence_id"]
     feed(fabric, sent)
     began = time.monotonic()
     fabric.machine.reboot()
@@ -216,6 +218,7 @@ def test_after_a_reboot_everything_is_back(fabric: Fabric, sent: Sent, show: Any
     assert fabric.machine.say("systemctl --failed --no-legend --plain") == ""
     assert int(fabric.redis("XLEN", "SOC_EVENTS")) >= had
     assert Audit(fabric.machine).count() >= rows
+    assert fabric.http("GET", "/health")[1]["sequence_id"] >= graph > 0, "the graph goes on where it was"
     fabric.machine.until(
         "the hot database filled",
         lambda: _rows(fabric, "soc_events_cache") >= had,
@@ -239,6 +242,28 @@ def test_after_all_this_nothing_is_lost_and_nothing_is_doubled(fabric: Fabric, s
     assert verified["ok"], verified
     losses = json.loads(fabric.machine.say("dsmil loss --json", user=MEMBER))
     assert not losses, losses
+
+
+def test_every_vessel_that_was_sent_is_in_the_graph_and_the_keepers_agree(fabric: Fabric, sent: Sent) -> None:
+    """graph.db, the API and Redis hold the same nodes, whatever was killed meanwhile."""
+    token = fabric.machine.say("dsmil user token --role observer --expires 1h")
+
+    def told() -> dict[str, Any]:
+        return dict(fabric.http("GET", "/api/metrics", token=token)[1])
+
+    def rows(kind: str) -> int:
+        return int(
+            fabric.machine.say(["sqlite3", "-readonly", GRAPH_DB, f"SELECT count(*) FROM {kind}"], user=MEMBER)
+        )
+
+    def agreed() -> bool:
+        now = told()
+        return now["stream"]["behind"] == 0 and (now["nodes"], now["edges"]) == (rows("nodes"), rows("edges"))
+
+    fabric.machine.until("graph.db and the API agree", agreed, within_s=30.0, every_s=0.5)
+    query = "SELECT id FROM nodes WHERE kind = 'vessel'"
+    there = set(fabric.machine.say(["sqlite3", "-readonly", GRAPH_DB, query], user=MEMBER).split())
+    assert {f"vessel:{number}" for number in sent.promised} <= there
 
 
 def test_it_left_no_files_behind(fabric: Fabric) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.system.fabric import REDIS, UNITS, Fabric
 
-RSS_MB_MAX = 400.0
+RSS_MB_MAX = 450.0
 WATCHED_S = 60.0
 TICKS = 100.0
 

@@ -16,15 +16,18 @@ from typing import Any
 
 import pytest
 
+from dsmil.store.segments import listing
 from tests.system import tree
 from tests.system.conftest import export
 from tests.system.digest import State, changes, state
-from tests.system.fabric import HOT_DB, MEMBER, MOUNT, OFFLINE, REDIS, STRANGER, UNITS, Fabric
+from tests.system.fabric import API_PORT, HOT_DB, MEMBER, MOUNT, OFFLINE, REDIS, STRANGER, UNITS, Fabric
 from tests.system.traffic import Audit, Sent, Udp
 
 DROP = "/var/lib/dsmil/drop/ais"
 STEP = "CREATE TABLE IF NOT EXISTS of_the_next_version (at REAL NOT NULL);\n"
-FAMILIES = {"audit": "var/lib/dsmil/audit", "ingest": "var/lib/dsmil", "loss": "var/lib/dsmil"}
+STORES = {"loss": "audit/loss.db", "ingest": "ingest/ingest.db", "graph": "graph/graph.db",
+          "operators": "operators/operators.db"}  # fmt: skip
+"""Below /var/lib/dsmil; of the audit's segments the newest is migrated."""
 LINE = "# One line more in this version.\n"
 FSTAB = "tmpfs /mnt/dsmil-ram tmpfs size=80m,mode=0770 0 0"
 DATA, REDIS_FILES = ("var/lib/dsmil",), ("var/lib/redis", "var/log/redis", "mnt/dsmil-ram")
@@ -69,9 +72,9 @@ def test_an_upgrade_migrates_keeps_what_was_edited_and_loses_nothing(
     _nothing_lost(changing, sent, load)
     assert machine.say("readlink -f /opt/dsmil/current") != release
     assert machine.say("ls /opt/dsmil/releases | wc -l") == "1", "the old program is gone"
-    for family, folder in FAMILIES.items():
-        for path in (machine.root / folder).glob(f"{family}*.db"):
-            assert _version(path) == was[family] + 1, path
+    data = machine.root / "var/lib/dsmil"
+    stores = {family: data / name for family, name in STORES.items()} | {"audit": listing(data / "audit")[-1]}
+    assert {family: _version(path) for family, path in stores.items()} == {one: was[one] + 1 for one in stores}
     assert machine.say(["sqlite3", HOT_DB, "PRAGMA user_version"], user=MEMBER) == str(was["hot"] + 1)
     assert machine.read("/etc/dsmil/dsmil.toml") == edited
     assert machine.read("/etc/dsmil/dsmil.toml.dist").decode().endswith(LINE)
@@ -141,6 +144,21 @@ def test_a_port_that_is_taken_takes_nothing_else_down(changing: Fabric) -> None:
     machine.run(f"systemctl stop holder && systemctl restart {admit}")
     _until_open(changing)
     assert "NOPERM" in machine.say("redis-cli XADD L3_OUT '*' event x")
+
+
+def test_the_port_of_the_api_taken_is_said_with_its_mend_and_the_rest_runs(changing: Fabric) -> None:
+    machine = changing.machine
+    machine.run("systemctl stop dsmil-api")
+    hold = HOLD.replace("6379", str(API_PORT))
+    machine.run(["systemd-run", "--unit=holder", f"--uid={STRANGER}", "python3", "-c", hold])
+    machine.until("the port held", lambda: f":{API_PORT:04X}" in machine.say("cat /proc/net/tcp"))
+    done = changing.set_up(*OFFLINE, check=False)
+    assert done.returncode == 1 and f"127.0.0.1:{API_PORT}" in changing.said, changing.said
+    assert "ss -lntup" in changing.said and "systemctl edit dsmil-api.socket" in changing.said
+    assert machine.active(*(unit for unit in UNITS if unit != "dsmil-api.service"), REDIS)
+    machine.run("systemctl stop holder")
+    changing.set_up(*OFFLINE)
+    changing.ready()
 
 
 def _until_open(changing: Fabric) -> None:

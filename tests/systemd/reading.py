@@ -11,13 +11,13 @@ FOLDER = Path(__file__).resolve().parent.parent.parent / "systemd"
 REDIS, MOUNT, INIT = "dsmil-redis.service", r"mnt-dsmil\x2dram.mount", "dsmil-hotpath-init.service"
 SHIPPED = tuple(daemon.name for daemon in DAEMONS if daemon.shipped)
 INGEST = ("rf-ingest", "ais-playback", "net-parser")
-BASE = tuple(f"dsmil-{name}.service" for name in (*SHIPPED, "exporter"))
+BASE = tuple(f"dsmil-{name}.service" for name in SHIPPED)
 TEMPLATES = tuple(f"dsmil-{name}@.service" for name in INGEST)
 RUNNING = (*BASE, *TEMPLATES)
 """The units that run a daemon."""
 ONE_SHOT = (INIT, "dsmil-redis-admit.service", "dsmil-alert@.service")
 SERVICES = (*RUNNING, *ONE_SHOT, REDIS)
-SOCKETS = tuple(f"dsmil-{name}.socket" for name in ("rf-ingest", "ais-playback", "exporter"))
+SOCKETS = tuple(f"dsmil-{name}.socket" for name in ("rf-ingest", "ais-playback", "api"))
 LISTS = {
     "Environment", "EnvironmentFile", "LoadCredential", "ReadWritePaths", "InaccessiblePaths", "NoExecPaths",
     "ExecPaths", "SystemCallFilter", "RestrictAddressFamilies", "IPAddressAllow", "IPAddressDeny",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dsmil import config
-from dsmil.daemons import exporter
+from dsmil.daemons import api
 from dsmil.fabric import acl
 from dsmil.fabric.topology import BY_NAME
 from dsmil.runtime.daemon import DRAIN_S_MAX, EX_CONFIG
@@ -45,7 +45,7 @@ def seconds(text: str) -> float:
 def test_there_is_one_unit_for_each_daemon_and_no_other() -> None:
     found = {path.name for path in FOLDER.iterdir() if path.is_file()}
     assert found == {*SERVICES, *SOCKETS, MOUNT, "dsmil.target"}
-    assert {daemon_of(unit) for unit in BASE} == {*SHIPPED, "exporter"}
+    assert {daemon_of(unit) for unit in BASE} == {*SHIPPED}
 
 
 @pytest.mark.parametrize("name", [*SERVICES, *SOCKETS, MOUNT, "dsmil.target"])
@@ -89,16 +89,16 @@ def test_a_daemon_is_run_as_it_expects(name: str) -> None:
     assert unit.one("ExecReload") == "+/bin/kill -HUP $MAINPID", "within the walls kill cannot be run"
     assert unit.one("RestartPreventExitStatus") == str(EX_CONFIG)
     assert (unit.one("WatchdogSec"), unit.one("WatchdogSignal")) == ("30", "SIGABRT")
-    assert DRAIN_S_MAX + 2 < seconds(unit.one("TimeoutStopSec")) <= 15
+    longest = 30 if daemon_of(name) == "projector" else 15
+    assert DRAIN_S_MAX + 2 < seconds(unit.one("TimeoutStopSec")) <= longest
     assert (unit.one("User"), unit.one("Group")) == ("dsmil", "dsmil")
 
 
 @pytest.mark.parametrize("name", RUNNING)
 def test_a_daemon_wants_redis_and_the_tmpfs_and_needs_neither(name: str) -> None:
     unit, places = Unit(name), {REDIS, MOUNT, INIT}
-    wanted = {REDIS} if daemon_of(name) == "exporter" else places
-    assert wanted == set(unit.all("Wants", "Unit"))
-    assert wanted <= set(unit.all("After", "Unit"))
+    assert places == set(unit.all("Wants", "Unit"))
+    assert places <= set(unit.all("After", "Unit"))
     for key in ("Requires", "BindsTo", "Requisite"):
         assert not places & set(unit.all(key, "Unit")), (
             "a daemon goes on without the hot database and without Redis"
@@ -211,7 +211,7 @@ def test_a_port_is_the_one_the_settings_know(tmp_path: Path) -> None:
     expected = {
         "rf-ingest": ("ListenDatagram", settings.rf_ingest.syslog, "syslog"),
         "ais-playback": ("ListenDatagram", settings.ais_playback.udp, "nmea"),
-        "exporter": ("ListenStream", settings.exporter.listen, exporter.SOCKET_NAME),
+        "api": ("ListenStream", settings.api.listen, api.SOCKET_NAME),
     }
     for name, (key, address, passed_as) in expected.items():
         unit = Unit(f"dsmil-{name}.socket")

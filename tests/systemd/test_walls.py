@@ -21,6 +21,9 @@ from tests.systemd.reading import (
 
 DATA = "/var/lib/dsmil"
 CHECKPOINTED = ("l3", "l4", "soc-router", "l8")
+READS = {"projector": {"audit"}, "api": {"audit", "graph", "ingest"}}
+"""Stores a daemon looks into and may not write: its own could be made again from the first two; of the last its size
+is a metric."""
 HOT = "/mnt/dsmil-ram"
 
 
@@ -71,7 +74,8 @@ def test_a_daemon_writes_its_own_stores_and_no_others(name: str) -> None:
     elif name in of(*CHECKPOINTED):
         expected = {f"{DATA}/checkpoints", f"{DATA}/fallback"}
     else:
-        expected = set()
+        own = {"dsmil-projector.service": "graph", "dsmil-api.service": "operators"}[name]
+        expected = {f"{DATA}/{own}", f"{DATA}/fallback"}
     assert writes == expected
 
 
@@ -80,10 +84,10 @@ def test_every_store_is_either_a_daemons_own_or_closed_to_it(name: str) -> None:
     """So a folder added to tmpfiles.d is thought of in each unit."""
     unit = Unit(name)
     closed = unit.paths("InaccessiblePaths")
-    stores = {row[1] for row in columns("tmpfiles.d/dsmil.conf") if row[1].startswith(f"{DATA}/")}
+    rows = columns("tmpfiles.d/dsmil.conf")
+    stores = {row[1] for row in rows if row[0] == "d" and row[1].startswith(f"{DATA}/")}
     own = {path for path in unit.paths("ReadWritePaths") if path != DATA} | {f"{DATA}/fallback"}
-    # Their sizes are metrics.
-    own |= {f"{DATA}/audit", f"{DATA}/ingest"} if name == "dsmil-exporter.service" else set()
+    own |= {f"{DATA}/{store}" for store in READS.get(name.removeprefix("dsmil-").removesuffix(".service"), ())}
     assert {store for store in stores if not below(store, own) and not below(store, closed)} == set()
     assert not own & closed
 
@@ -95,7 +99,8 @@ def test_the_walls_all_units_share(name: str) -> None:
     assert unit.one("LimitCORE") == "0"
     assert unit.environment()["OPENBLAS_NUM_THREADS"] == "1"
     assert "/etc/dsmil/credentials" in unit.paths("InaccessiblePaths")
-    assert unit.one("MemoryMax") and int(unit.one("TasksMax")) <= 64
+    assert unit.one("MemoryMax")
+    assert int(unit.one("TasksMax")) <= (128 if name == "dsmil-api.service" else 64)
     assert unit.one("CapabilityBoundingSet") == unit.one("AmbientCapabilities") == ""
     for key in (
         "NoNewPrivileges",
@@ -154,6 +159,8 @@ def test_every_folder_that_is_written_is_made() -> None:
     assert rows[DATA] == ("2750", "dsmil", "dsmil")
     assert rows[f"{DATA}/audit"] == ("2750", "dsmil", "dsmil")
     assert rows[f"{DATA}/redis"] == ("0700", "dsmil-redis", "dsmil")
+    assert rows[f"{DATA}/graph"] == ("2750", "dsmil", "dsmil"), "members read it"
+    assert rows[f"{DATA}/operators"] == ("0700", "dsmil", "dsmil"), "and this they do not"
     assert {f"{DATA}/drop/{family}" for family in ("ais", "nmap", "ndpi", "rf")} <= set(rows)
 
 

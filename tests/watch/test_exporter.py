@@ -16,6 +16,7 @@ from dsmil.fabric.client import connect
 from dsmil.fabric.private import PrivateRedis
 from dsmil.runtime.health import State
 from dsmil.runtime.metrics import Metrics
+from dsmil.store.graphdb import About, GraphDb
 from dsmil.watch import exporter
 
 pytestmark = pytest.mark.live
@@ -65,6 +66,24 @@ def test_streams_daemons_devices_stores_and_redis_are_in_one_text(
     assert found["dsmil_system_memory_bytes"][of(daemon="l3")] == 5e7
     assert found["dsmil_redis_memory_bytes"][of()] > 1e5 and found["dsmil_redis_persistent"][of()] in (0, 1)
     assert found["dsmil_disk_size_bytes"][of(place="data")] > 0 and found["dsmil_more"][of()] == 1
+
+
+def test_what_is_kept_of_the_graph_is_told_with_its_age(client: redis.Redis, settings: Settings) -> None:
+    found = samples(exporter.text(client, settings, NOW))
+    assert "dsmil_graph_snapshot_age_seconds" not in found, "no graph.db, or not for us to read"
+    database = GraphDb(settings.paths.graph_db)
+    database.open()
+    client.xadd("GRAPH_EVENTS", {"event": "x"}, id="0-9")
+    found = samples(exporter.text(client, settings, NOW))
+    assert found["dsmil_graph_snapshot_age_seconds"][of()] == float("inf")
+    assert found["dsmil_graph_snapshot_behind"][of()] == 9
+    about = About(7, "e", NOW - 60, "id", NOW - 40, nodes=3, edges=2, bytes=4, checksum="x")
+    database.keep(about, b"data", last=5, hours=0)
+    found = samples(exporter.text(client, settings, NOW))
+    assert found["dsmil_graph_snapshot_age_seconds"][of()] == 40
+    assert found["dsmil_graph_snapshot_behind"][of()] == 2
+    assert found["dsmil_db_size_bytes"][of(database="graph")] > 0
+    database.close()
 
 
 def test_a_heartbeat_of_anybody_spoils_nothing(
