@@ -18,12 +18,11 @@ from dsmil.errors import BadEvent, Unavailable
 from dsmil.events import ids
 from dsmil.events.enums import Category, Compartment, Severity, TsBasis
 from dsmil.events.envelope import DEPTH_MAX, Event, depth, encode
-from dsmil.events.rf import Frame
+from dsmil.events.rf import MIN_SNR_DB, Frame
 from dsmil.fabric.publisher import Publisher
 from dsmil.fabric.reply import WireError
 from dsmil.sensors.record import Observation, Reject
 from dsmil.sensors.sdr_frame import Gate
-from dsmil.sensors.spectrum import MIN_SNR_DB
 from dsmil.sensors.stamp import Stamper, live_origin
 
 RF_DEVICE = 10

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+MIN_SNR_DB = 12.0
+"""What counts as a signal (spec-originals 2b: keep if >= 12 dB)."""
+
 
 class Burst(Struct, frozen=True, kw_only=True):
     """Kind `rf.burst`: one decoded transmission of rtl_433. `readings` holds every other field it printed."""

@@ -13,11 +13,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from dsmil.events.rf import Frame
+from dsmil.events.rf import MIN_SNR_DB, Frame
 from dsmil.sensors.json_records import Place, raw_text
 from dsmil.sensors.lines import Line, LineCutter
 from dsmil.sensors.record import Ignored, Item, Observation, Reason, Reject
-from dsmil.sensors.spectrum import MIN_SNR_DB
 from dsmil.sensors.times import SECONDS_MAX
 
 COOLDOWN_S = 1.0

@@ -10,10 +10,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from dsmil.events.rf import SweepPeak
+from dsmil.events.rf import MIN_SNR_DB, SweepPeak
 
-MIN_SNR_DB = 12.0
-"""What counts as a signal (spec-originals 2b: keep if >= 12 dB)."""
 PEAKS_MAX = 64
 """Peaks told of one spectrum; a sweep with more is full, and its floor says so."""
 

@@ -15,9 +15,10 @@ import numpy as np
 from msgspec import Struct
 
 from dsmil.events.envelope import cut_text
+from dsmil.events.rf import MIN_SNR_DB
 from dsmil.sensors.lines import Line, LineCutter
 from dsmil.sensors.record import Ignored, Item, Observation, Reason, Reject
-from dsmil.sensors.spectrum import MIN_SNR_DB, Array, sweep_peaks
+from dsmil.sensors.spectrum import Array, sweep_peaks
 from dsmil.sensors.times import read_time
 
 LINE_BYTES_MAX = 512 * 1024

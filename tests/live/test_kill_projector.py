@@ -1,16 +1,18 @@
-"""Projector and Redis killed under load: the graph is what folding the audit log gives, the numbers go on, and each
-event counts once, here and for whoever follows.
+"""Projector, API and Redis killed under load: the graph is what folding the audit log gives, the numbers go on, and
+each event counts once, here, over HTTP, and for whoever follows.
 
-`DSMIL_TEST_KILLS=20` gives the full measure, 60 kills; without it three.
+`DSMIL_TEST_KILLS=13` gives the full measure, 52 kills; without it four.
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from random import Random
 from typing import Any
 
 import pytest
+import requests
 
 from dsmil.clock import SYSTEM
 from dsmil.errors import Unavailable
@@ -20,9 +22,13 @@ from dsmil.fabric.publisher import Publisher
 from dsmil.fabric.wire import Wire
 from dsmil.graph import snapshot
 from dsmil.graph.bootstrap import of_audit
+from dsmil.graph.export import export
 from dsmil.graph.follow import Follower
 from dsmil.graph.hypergraph import Hypergraph
 from dsmil.graph.state import state_hash
+from dsmil.operators.book import Book
+from dsmil.operators.roles import Role
+from dsmil.operators.tokens import Tokens
 from dsmil.store.graphdb import snapshot_data, snapshots
 from dsmil.store.loss import read_losses
 from tests.graph.suite import seen, told
@@ -30,6 +36,7 @@ from tests.graph.suite import seen, told
 pytestmark = pytest.mark.live
 GRAPH = StreamName.GRAPH_EVENTS
 BATCH = 25
+VICTIMS = (("projector",), ("redis",), ("api",), ("redis", "projector", "api"))
 BACK_S_MAX = 30.0
 
 
@@ -84,17 +91,20 @@ def follower() -> Iterator[list[Follower]]:
 def test_row_26_killed_under_load_the_graph_is_that_of_the_audit_log(
     suites: Any, kills: int, follower: list[Follower]
 ) -> None:
-    suite = suites(("drainer", "projector"))
+    listen = f"127.0.0.1:{_free_port()}"
+    suite = suites(("drainer", "projector", "api"), env={"DSMIL_API_LISTEN": listen})
     suite.ready()
+    with Book(suite.settings.paths.operators_db) as book:
+        token = Tokens(book).make(Role.OBSERVER)[0]
     follower.append(Follower(suite.settings, Wire(suite.settings.redis.address(), name="follower")))
     follower[0].start()
     writer, chance = Writer(suite), Random(26)
-    for number in range(3 * kills):
+    for number in range(len(VICTIMS) * kills):
         until = SYSTEM.monotonic() + chance.uniform(0.3, 1.5)
         while SYSTEM.monotonic() < until:
             writer.more()
             suite.supervisor.poll(0.02)
-        for victim in (("projector",), ("redis",), ("redis", "projector"))[number % 3]:
+        for victim in VICTIMS[number % len(VICTIMS)]:
             if victim == "redis":
                 suite.supervisor.server.kill()
             else:
@@ -108,6 +118,11 @@ def test_row_26_killed_under_load_the_graph_is_that_of_the_audit_log(
     audited = of_audit(suite.settings.paths.audit)
     with follower[0].lock:
         assert state_hash(follower[0].graph) == state_hash(audited)
+    suite.until("the API has all", lambda: _asked(listen, token, "metrics")["sequence_id"] >= last, within_s=60.0)
+    told_by_api = requests.get(
+        f"http://{listen}/api/export?format=ndjson", headers={"Authorization": f"Bearer {token}"}, timeout=30
+    )
+    assert told_by_api.content == b"".join(export("ndjson", audited))
     suite.supervisor.stop()
     kept = newest(suite)
     assert (state_hash(kept), kept.sequence) == (state_hash(audited), last)
@@ -117,6 +132,16 @@ def test_row_26_killed_under_load_the_graph_is_that_of_the_audit_log(
     assert len(rows) == len(set(rows)) == len(writer.said)
     kinds = {loss.kind for loss in read_losses(suite.settings.paths.audit)}
     assert kinds <= {"graph_renumbered", "stream_replaced", "stream_went_back"}, kinds
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _asked(listen: str, token: str, what: str) -> Any:
+    answer = requests.get(f"http://{listen}/api/{what}", headers={"Authorization": f"Bearer {token}"}, timeout=10)
+    return answer.json()
 
 
 def number_of_last(suite: Any) -> int:

@@ -278,6 +278,10 @@ DAEMONS = sorted(
 )
 
 
+IMPORT_S = {"daemons.api": 1.5}
+"""FastAPI and pydantic take half a second; nobody waits for the API to keep up with anything."""
+
+
 @pytest.mark.parametrize("module", ["runtime.daemon", *(f"daemons.{name}" for name in DAEMONS)])
 def test_importing_is_quick(module: str) -> None:
     """Restarts are bounded by imports. CPU seconds of the child, so a busy machine does not fail the test."""
@@ -286,7 +290,7 @@ def test_importing_is_quick(module: str) -> None:
     taken = (
         float(subprocess.check_output([sys.executable, "-W", "ignore", "-c", code], env=env)) for _ in range(3)
     )
-    assert any(seconds < 0.6 for seconds in taken)
+    assert any(seconds < IMPORT_S.get(module, 0.6) for seconds in taken)
 
 
 @pytest.mark.parametrize(("argv", "code"), [(["--help"], 0), (["--bogus"], 2)])
