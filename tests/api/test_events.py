@@ -7,7 +7,7 @@ import pytest
 from tests.api.desk import Desk, body_of, is_error
 
 
-def test_events_come_in_order_page_by_page(desk: Desk) -> None:
+def test_row_25_who_was_away_gets_each_event_once_in_order_page_by_page(desk: Desk) -> None:
     for number in range(7):
         desk.write("POST", "/api/nodes", json={"id": f"n:{number}"})
     seq, found = 0, []
@@ -34,7 +34,7 @@ def test_200_come_unless_asked_and_1000_at_most(desk: Desk) -> None:
         assert desk("GET", f"/api/events/since?{wrong}").status_code == 422
 
 
-def test_what_is_trimmed_away_is_410_and_says_how_to_go_on(desk: Desk) -> None:
+def test_row_25_what_is_trimmed_away_is_410_and_says_how_to_go_on(desk: Desk) -> None:
     for number in range(5):
         desk.write("POST", "/api/nodes", json={"id": f"n:{number}"})
     desk.redis.xtrim("GRAPH_EVENTS", minid="0-4", approximate=False)

@@ -99,6 +99,30 @@ def test_it_is_equal_to_the_graph_after_any_history(
     client.close()
 
 
+def test_row_45_the_keys_of_one_domain_are_its_own_and_can_go_without_the_others(
+    redis_socket: str, client: redis.Redis
+) -> None:
+    """Ids that look like another domain's keys stay in their own; what was cleared comes back with a change."""
+    wire, graph = Wire(f"unix://{redis_socket}"), Hypergraph(epoch="e")
+    projection = Projection(wire)
+    steps = [
+        (NODE_UPDATE, Patch(id="vessel:1", kind="vessel", position=(1.0, 2.0)), 1.0),
+        (NODE_UPDATE, Patch(id="rf:a", kind="rf_emitter", frequency=433.92), 1.0),
+        (NODE_UPDATE, Patch(id="host:ip:192.0.2.1", kind="host"), 1.0),
+        *((NODE_UPDATE, Patch(id=odd, frequency=99.5, position=(0.0, 0.0)), 1.0) for odd in
+          ("ais:positions", "network:host:192.0.2.1", "rf:band:430", "operator:op-1", "*", "dsmil:counters")),
+    ]  # fmt: skip
+    write(projection, folded(steps, graph))
+    assert client.zrange("dsmil:ais:positions", 0, -1) == [b"vessel:1"]
+    assert client.smembers("dsmil:rf:band:430") == {b"rf:a"}
+    assert client.keys("dsmil:network:*") == [b"dsmil:network:host:192.0.2.1"]
+    before = shown(client)
+    client.delete(*client.keys("dsmil:ais:*"))  # type: ignore[misc]
+    assert {name: one for name, one in before.items() if not name.startswith("dsmil:ais:")} == shown(client)
+    write(projection, folded([(NODE_UPDATE, Patch(id="vessel:1", position=(1.0, 3.0)), 2.0)], graph))
+    agree(client, graph)
+
+
 def test_after_a_restart_it_goes_on_from_where_the_keys_are(redis_socket: str, client: redis.Redis) -> None:
     wire, graph = Wire(f"unix://{redis_socket}"), Hypergraph(epoch="e")
     write(Projection(wire), graph)
