@@ -21,7 +21,6 @@ from dsmil.config.detectors import L3
 from dsmil.config.fusion import L4
 from dsmil.daemons.assembly import assemble, consumer_of, hot_of, wire_of
 from dsmil.daemons.refill import Refill, Supply
-from dsmil.errors import Corrupt
 from dsmil.events.enums import StreamName
 from dsmil.events.envelope import Event, encode
 from dsmil.fabric.entry import Entry, Output
@@ -95,12 +94,12 @@ class Layer:
         return msgspec.msgpack.encode(_Memory(self.engine.dump(), sketch))
 
     def restore(self, state: bytes) -> None:
-        """Take over a memory of `dump`; Corrupt where it is not that. Of a layer that drew no sketch the sketch knows
-        nothing."""
+        """Take over a memory of `dump`, or of an engine alone; Corrupt where it is neither. Of a layer that drew no
+        sketch the sketch knows nothing."""
         try:
             memory = msgspec.msgpack.decode(state, type=_Memory)
-        except msgspec.MsgspecError as error:
-            raise Corrupt(f"restore layer: {error}") from error
+        except msgspec.MsgspecError:
+            memory = _Memory(state)  # of before there was a graph, or nothing at all: the engine will say
         self.engine.restore(memory.engine)
         if self.sketch is not None:
             self.sketch.reset()

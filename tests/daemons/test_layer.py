@@ -71,6 +71,14 @@ def test_what_is_no_memory_is_refused(data: bytes) -> None:
         layer(graph=True).restore(data)
 
 
+def test_the_memory_of_an_engine_alone_is_taken_over() -> None:
+    """As a layer wrote it before there was a graph: an upgrade forgets nothing that was learned."""
+    old, new = layer(graph=False), layer(graph=True)
+    old([scan(1, SSH), scan(2, SHUT)])
+    new.restore(old.engine.dump())
+    assert new.engine.dump() == old.engine.dump()
+
+
 def test_forgetting_forgets_the_sketch_too() -> None:
     one, fresh = layer(graph=True), layer(graph=True)
     one([scan(1, SSH)])
