@@ -60,11 +60,15 @@ class Guard:
 
     def _refused(self, headers: Iterable[tuple[bytes, bytes]]) -> Fault | None:
         host, length = b"", b"0"
+        hosts = 0
         for name, value in headers:
             if name == b"host":
                 host = value
+                hosts += 1
             elif name == b"content-length":
                 length = value
+        if hosts > 1:
+            return Fault(400, "bad_request", "more than one Host header")
         if host != self._usual and host_of(host.decode("latin-1")) not in self._hosts:
             hint = "call it by 127.0.0.1 or localhost, or add the name to [api] hosts"
             return Fault(400, "unknown_host", "the Host header names none of this server's names", hint=hint)
@@ -96,5 +100,6 @@ def host_of(header: str) -> str:
     """The name in a Host header, without port and brackets, in lower case."""
     name = header.strip().lower()
     if name.startswith("["):
-        return name[1:].partition("]")[0]
+        inside, _, rest = name[1:].partition("]")
+        return inside if rest[:1] in ("", ":") else name
     return name.rpartition(":")[0] if name.count(":") == 1 else name

@@ -18,7 +18,7 @@ import click
 from dsmil.cli.playing import Feed, Watch, arguments, drop, recordings, story_of
 from dsmil.cli.show import emit, json_option
 from dsmil.clock import SYSTEM
-from dsmil.config import Settings
+from dsmil.config import Settings, load
 from dsmil.runtime import logs
 
 STORY_SPEED = "300"
@@ -26,7 +26,7 @@ STORY_SPEED = "300"
 PRIVATE = {
     "DSMIL_AIS_PLAYBACK_UDP": "", "DSMIL_RF_INGEST_SYSLOG": "", "DSMIL_NET_PARSER_NDPID": "", "LOG_LEVEL": "WARNING",
 }  # fmt: skip
-"""A demo opens no port and joins no receiver."""
+"""A demo opens no port for sensors and joins no receiver."""
 
 
 @click.command()
@@ -51,6 +51,7 @@ def demo(  # noqa: PLR0913 - one parameter an option
     """
     from dsmil.cli.place import settings_of
     from dsmil.cli.stack import private_suite
+    from dsmil.cli.suite import LISTEN, api_address
 
     logs.setup("demo", "WARNING")
     began = SYSTEM.monotonic()
@@ -59,9 +60,11 @@ def demo(  # noqa: PLR0913 - one parameter an option
         feed = recordings(data, speed) if data is not None else story_of(stack, place, speed or STORY_SPEED, seed)
         say = (lambda text: None) if as_json else click.echo
         say(feed.note or f"Playing {sum(map(len, feed.files.values()))} recordings of {data}.")
+        listen = api_address(load().settings.api.listen)
         suite = private_suite(
-            place, extra_env={**PRIVATE, "SHRINK_URL": feed.shrink_url}, args_by_daemon=arguments(feed)
-        )
+            place, extra_env={**PRIVATE, "SHRINK_URL": feed.shrink_url, LISTEN: listen},
+            args_by_daemon=arguments(feed),
+        )  # fmt: skip
         stack.enter_context(suite)
         settings = settings_of(place)
         watch = Watch(suite, settings, feed, say)
@@ -74,7 +77,10 @@ def demo(  # noqa: PLR0913 - one parameter an option
         else:
             _show(report, place)
         if not leave:
-            click.echo(f"The suite stays up in {place}: try `dsmil status --dir {place}`. Ctrl-C ends it.")
+            click.echo(
+                f"\nThe suite stays up in {place}, its API at http://{listen}: try `dsmil status --dir {place}`."
+            )
+            click.echo("Ctrl-C ends it" + ("." if directory else ", and removes the directory."))
             watch.until_interrupted()
             return
     sys.exit(0 if good else 1)

@@ -207,7 +207,7 @@ def _sniffed(source: BinaryIO) -> str:
     source.seek(0)
     try:
         told = msgspec.json.decode(first)
-    except msgspec.MsgspecError:  # a document goes on over lines
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # a document goes on over lines
         return "hif"
     return "ndjson" if isinstance(told, dict) and told.get("type") in ("node", "edge") else "hif"
 

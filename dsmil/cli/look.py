@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import msgspec
@@ -21,6 +22,8 @@ from dsmil.clock import SYSTEM
 from dsmil.events.enums import Severity, StreamName
 from dsmil.runtime.logs import printable
 from dsmil.watch import readings
+
+T = TypeVar("T")
 
 STREAM_NAMES = [name.value for name in StreamName]
 LINE_PAYLOAD_CHARS = 200
@@ -113,7 +116,8 @@ def tap(  # noqa: PLR0913 - one per option
     fits = compile_predicate(text).matches if text.strip() else lambda event: True
     settings = settings_of(directory)
     shown = 0
-    for row in follow(settings.redis, stream or STREAM_NAMES, from_start=from_start, clock=SYSTEM, say=_say):
+    rows = follow(settings.redis, stream or STREAM_NAMES, from_start=from_start, clock=SYSTEM, say=_say)
+    for row in interruptible(rows):
         if not fits(row.event):
             continue
         if as_json:
@@ -124,6 +128,14 @@ def tap(  # noqa: PLR0913 - one per option
         shown += 1
         if shown == limit:
             return
+
+
+def interruptible(items: Iterator[T]) -> Iterator[T]:
+    """The items until Ctrl-C, which is how such a command is meant to end."""
+    try:
+        yield from items
+    except KeyboardInterrupt:
+        return
 
 
 def _say(text: str) -> None:
@@ -141,7 +153,7 @@ def top(directory: Path | None, count: int | None, every_s: float, as_json: bool
     """Daemons and streams with rates, refreshed each second until Ctrl-C."""
     from dsmil.cli.top import live, screens
 
-    frames = screens(settings_of(directory), clock=SYSTEM, every_s=every_s, count=count)
+    frames = interruptible(screens(settings_of(directory), clock=SYSTEM, every_s=every_s, count=count))
     if as_json:
         for frame in frames:
             emit(frame)

@@ -53,7 +53,7 @@ def up(directory: Path | None, port: int | None, profile: Literal["fast", "durab
     """
     settings = config.load().settings
     logs.setup("up", settings.log.level)
-    listen = _address(settings.api.listen, port)
+    listen = api_address(settings.api.listen, port)
     with _place(directory) as place, _stop_flag() as stopping:
         suite = private_suite(place, profile=profile, extra_env={LISTEN: listen})
         try:
@@ -70,8 +70,8 @@ def up(directory: Path | None, port: int | None, profile: Literal["fast", "durab
             logs.get().info("suite_stopped", exit_codes=codes)
 
 
-def _address(configured: str, port: int | None) -> str:
-    """Where the API of this suite is to listen: as asked for, with a free port where that one is taken."""
+def api_address(configured: str, port: int | None = None) -> str:
+    """Where the API of a private suite is to listen: as asked for, with a free port where that one is taken."""
     at = split_address(configured)
     assert at is not None, "[api] refuses an empty listen"
     host, wanted = (at[0], at[1]) if port is None else ("127.0.0.1", port)

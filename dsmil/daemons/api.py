@@ -19,6 +19,7 @@ from typing import Any
 import uvicorn
 
 from dsmil.api.app import create_app
+from dsmil.api.connection import Connection
 from dsmil.api.intake import Intake
 from dsmil.api.parts import Parts
 from dsmil.api.stream import GraphStream
@@ -54,7 +55,6 @@ WIRE_S = 2.0
 """Longest wait for Redis in a request: who asks is to be told before he gives up."""
 DRAIN_S = 5
 """Requests in flight get so long to end; then they are cut off."""
-CONNECTIONS_MAX = 512
 NOTE_S = 15.0
 """Between two writings of when tokens were used."""
 SETTLE_S = 5.0
@@ -97,9 +97,8 @@ class Serving:
         """Take the socket systemd passed, else open the configured address. Unavailable while that is taken."""
         door = _door(self._parts.settings)
         config = uvicorn.Config(
-            create_app(self._parts), http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
-            server_header=False, proxy_headers=False, limit_concurrency=CONNECTIONS_MAX,
-            timeout_graceful_shutdown=DRAIN_S,
+            create_app(self._parts), http=Connection, ws="none", lifespan="off", log_config=None, access_log=False,
+            server_header=False, proxy_headers=False, timeout_graceful_shutdown=DRAIN_S,
         )  # fmt: skip
         self._server = _Server(config)
         self._task = self._loop.create_task(self._server.serve(sockets=[door]))
@@ -231,7 +230,7 @@ def build(settings: Settings, instance: str = "") -> Daemon:
         GraphStream(writer, run=run),
         Suite(settings),
     )
-    follower = Follower(settings, Wire(address, name=f"{name}-follow", timeout_s=settings.redis.socket_timeout_s))
+    follower = Follower(settings, Wire(address, name=name, timeout_s=settings.redis.socket_timeout_s))
     intake = Intake(
         Publisher(frames, StreamName.L3_IN, cap=settings.streams.cap),
         Publisher(intel, StreamName.L4_IN, cap=settings.streams.cap),

@@ -22,6 +22,8 @@ KINDS = frozenset({NODE_CREATE, NODE_UPDATE, NODE_DELETE, EDGE_CREATE, EDGE_UPDA
 """The envelope kinds of GRAPH_EVENTS."""
 SEEN_MAX = 16
 """Provenance rows of one entity: the sources heard last."""
+COUNT_MAX = 2**53
+"""Sightings a provenance row counts; beyond it stays there. Every reader of JSON holds it exactly."""
 MEMBERS_MAX = 256
 """Members of one hyperedge that a single event may name (64 KiB hold them)."""
 
@@ -40,7 +42,7 @@ class Seen(Struct, frozen=True, array_like=True):
     source: str
     first_ts: float
     last_ts: float
-    count: int = 1
+    count: Annotated[int, Meta(ge=0, le=COUNT_MAX)] = 1
 
 
 class Patch(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from dsmil.errors import BadEvent
 from dsmil.events.enums import StreamName
-from dsmil.events.envelope import FIELD, Event, decode
+from dsmil.events.envelope import Event, decode
+from dsmil.fabric.field import data_of
 
 NAMES: dict[bytes, StreamName] = {name.value.encode(): name for name in StreamName}
 ZERO = "0-0"
@@ -76,7 +77,7 @@ def take(batch: Batch, stream: StreamName, rows: Iterable[Any]) -> None:
         if fields is None:
             batch.gone.append((stream, entry_id))
             continue
-        data = fields[1] if len(fields) == 2 and fields[0] == FIELD else _field(fields)
+        data = data_of(fields)
         try:
             if data is None:
                 raise BadEvent("decode event: the entry has no field `event`")
@@ -95,8 +96,3 @@ def parse(reply: Any) -> Batch:
     if len(reply) > 1:
         batch.entries.sort(key=order)
     return batch
-
-
-def _field(fields: Sequence[bytes]) -> bytes | None:
-    pairs = dict(zip(fields[::2], fields[1::2], strict=False))
-    return pairs.get(FIELD)

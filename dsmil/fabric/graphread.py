@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import Struct
 
-from dsmil.events.envelope import FIELD
+from dsmil.fabric.field import data_of
 from dsmil.fabric.graphstream import STREAM, number_of
 from dsmil.fabric.wire import Wire
 
@@ -51,5 +51,5 @@ def numbered(rows: object) -> list[Numbered]:
     found = []
     for entry_id, fields in cast(list[Any], rows or []):
         if entry_id.startswith(b"0-"):
-            found.append((number_of(entry_id), fields[1] if fields and fields[0] == FIELD else b""))
+            found.append((number_of(entry_id), data_of(fields or ()) or b""))
     return found

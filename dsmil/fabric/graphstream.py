@@ -34,10 +34,13 @@ class Standing(Struct, frozen=True):
 
 
 def look(wire: Wire) -> Standing:
-    """Ask how the stream stands. Unavailable: Redis is away, or somebody has added an entry by an id of his own."""
+    """Ask how the stream stands. Unavailable: Redis is away, somebody has added an entry by an id of his own, or put
+    something else in the stream's place. Something else in place of the epoch is none: making the stream mends it."""
     epoch, about, oldest = wire.pipeline(
         [("GET", EPOCH_KEY), ("XINFO", "STREAM", STREAM.value), ("XRANGE", STREAM.value, "-", "+", "COUNT", 1)]
     )
+    if _other(about):
+        raise Unavailable(f"read {STREAM}: it is no stream", hint=f"redis-cli RENAME {STREAM} old")
     if isinstance(about, WireError) and not about.away:
         return Standing("", 0, 0)
     facts, rows = cast(list[Any], checked(about)), cast(list[Any], checked(oldest))
@@ -47,7 +50,7 @@ def look(wire: Wire) -> Standing:
             f"read {STREAM}: its last id, {newest.decode()}, is none of ours",
             hint=f"redis-cli RENAME {STREAM} old",
         )
-    found = cast(bytes | None, checked(epoch)) or b""
+    found = b"" if _other(epoch) else cast(bytes | None, checked(epoch)) or b""
     return Standing(found.decode(), number_of(newest), number_of(rows[0][0]) if rows else 0)
 
 
@@ -90,3 +93,7 @@ def sequence_of(entry_id: str) -> int:
 def number_of(entry_id: bytes) -> int:
     """`sequence_of` an id as Redis gives it."""
     return int(entry_id.partition(b"-")[2])
+
+
+def _other(reply: object) -> bool:
+    return isinstance(reply, WireError) and reply.code == "WRONGTYPE"

@@ -57,6 +57,8 @@ class Rebuild:
         self.unfit: list[int] = []
         self.diverged = False
         self._run = 0
+        self._spent: set[int] = set()
+        """Numbers of what was no event, as audited: no gap where the stream has them no more."""
 
     def steps(self) -> Iterator[None]:
         """Each step takes milliseconds, but for reading a snapshot. Unavailable: Redis is away; begin anew."""
@@ -130,14 +132,18 @@ class Rebuild:
         return event_id_of(graphread.entry_at(self._wire, sequence)) == event_id, None
 
     def _of_audit(self, at: int) -> Iterator[None]:
-        began = self.intake.graph.sequence
+        first = not self.intake.graph.sequence
         try:
             for count, row in enumerate(self._audit.rows(STREAM.value, after_seq=at)):
                 sequence = graphstream.sequence_of(row.stream_id)
-                if not (count or began or graphstream.follows(sequence, 0)):
-                    self._miss(1, sequence - 1, "the audit log begins later")
-                if sequence <= self.intake.graph.sequence:
-                    self._diverges(sequence)
+                if row.fault:
+                    self._spent.add(sequence)
+                elif numbered(row):
+                    if first and not (graphstream.follows(sequence, 0) or self._spent_all(1, sequence)):
+                        self._miss(1, sequence - 1, "the audit log begins later")
+                    if sequence <= self.intake.graph.sequence:
+                        self._diverges(sequence)
+                    first = False
                 absorb_row(self.intake, row)
                 if count % PAGE == PAGE - 1:
                     yield
@@ -148,7 +154,7 @@ class Rebuild:
         intake, before = self.intake, self._start(standing)
         for page in graphread.entries(self._wire, before):
             for sequence, data in page:
-                if not graphstream.follows(sequence, before):
+                if not (graphstream.follows(sequence, before) or self._spent_all(before + 1, sequence)):
                     self._miss(before + 1, sequence - 1, "neither snapshot, audit log nor stream has them")
                 before = sequence
                 self._take(sequence, data)
@@ -180,6 +186,9 @@ class Rebuild:
         log.warning("stream_diverged", sequence=sequence, event_id=event_id)
         # It cannot have lost more than we remember; what we hold already is known by its id.
         return max(min(self.intake.recent.values()), standing.first) - 1
+
+    def _spent_all(self, first: int, end: int) -> bool:
+        return all(number in self._spent for number in range(first, end))
 
     def _diverges(self, sequence: int) -> None:
         """A number was handed out twice: of no account where the stream has been renumbered since."""
@@ -214,8 +223,17 @@ def of_audit(directory: Path) -> Hypergraph:
     return intake.graph
 
 
+def numbered(row: AuditRow) -> bool:
+    """Whether its id is a number of the graph; one of somebody's own (`ms-n`) is left out, as by whoever reads the
+    stream."""
+    return row.stream_id.startswith("0-")
+
+
 def absorb_row(intake: Intake, row: AuditRow) -> None:
-    """Take one row of the audit log; what is no event spends its number."""
+    """Take one row of the audit log. One flagged as no event is left out: it stands there before the events that
+    were read with it, lower numbers too, which have to be taken yet."""
+    if row.fault or not numbered(row):
+        return
     sequence = graphstream.sequence_of(row.stream_id)
     try:
         intake.absorb(sequence, decode(row.data))

@@ -16,6 +16,7 @@ from msgspec import UNSET
 
 from dsmil.events.envelope import Event
 from dsmil.events.graph import (
+    COUNT_MAX,
     EDGE_CREATE,
     EDGE_DELETE,
     EDGE_UPDATE,
@@ -253,7 +254,8 @@ def _seen(old: tuple[Seen, ...], more: tuple[Seen, ...]) -> tuple[Seen, ...]:
 def _joined(known: Seen, row: Seen) -> Seen:
     first_ts = known.first_ts if known.first_ts <= row.first_ts else row.first_ts
     last_ts = known.last_ts if known.last_ts >= row.last_ts else row.last_ts
-    return Seen(known.source, first_ts, last_ts, known.count + row.count)
+    count = known.count + row.count
+    return Seen(known.source, first_ts, last_ts, count if count < COUNT_MAX else COUNT_MAX)
 
 
 _NOTHING: Facts = {}

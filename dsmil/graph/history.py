@@ -13,7 +13,7 @@ from dsmil.errors import Corrupt
 from dsmil.fabric import graphstream
 from dsmil.fabric.graphstream import STREAM
 from dsmil.graph import snapshot
-from dsmil.graph.bootstrap import absorb_row
+from dsmil.graph.bootstrap import absorb_row, numbered
 from dsmil.graph.hypergraph import Hypergraph
 from dsmil.graph.intake import Intake
 from dsmil.graph.picture import TooOld
@@ -39,6 +39,8 @@ def picture_at(settings: Settings, sequence: int) -> Hypergraph:
         intake, at = _begun(settings, audit, sequence)
         began = at > 0
         for row in audit.rows(STREAM.value, after_seq=at):
+            if row.fault or not numbered(row):  # one with a fault stands before events of lower numbers
+                continue
             number = graphstream.sequence_of(row.stream_id)
             if not began and not graphstream.follows(number, 0):
                 break

@@ -30,6 +30,9 @@ MAGIC = b"DSMILGS1"
 DIGEST = 32
 LEVEL = 1
 """Of zlib: a third of the size for a second less than the default takes."""
+WIDE = 1
+"""Extension code of a whole number beyond 64 bits: JSON may hold one, MessagePack has none."""
+INT_MIN, INT_MAX = -(2**63), 2**64 - 1
 _START = len(MAGIC) + DIGEST
 
 
@@ -92,8 +95,15 @@ class Loaded(Struct, frozen=True):
         return graph
 
 
+def _narrow(code: int, data: memoryview) -> int:
+    """A number of `_wide` as it was."""
+    if code != WIDE:
+        raise msgspec.ValidationError(f"extension {code} is none of ours")
+    return int.from_bytes(data, "big", signed=True)
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Body).decode
+_decode = msgspec.msgpack.Decoder(_Body, ext_hook=_narrow).decode
 
 
 def encode(picture: Picture, recent: Mapping[str, int] | None = None) -> bytes:
@@ -105,7 +115,7 @@ def encode(picture: Picture, recent: Mapping[str, int] | None = None) -> bytes:
         edges = list(_edge_rows(picture.edges.values(), shapes, rows))
         words = [tuple(sorted(shape)) for shape in shapes]
         body = _Body(picture.sequence, picture.ts, picture.epoch, dict(recent or {}), words, nodes, edges)
-        packed = zlib.compress(_encode(body), LEVEL)
+        packed = zlib.compress(_packed(body), LEVEL)
     return MAGIC + blake2b(packed, digest_size=DIGEST).digest() + packed
 
 
@@ -126,6 +136,27 @@ def decode(data: bytes) -> Loaded:
 def checksum(data: bytes) -> str:
     """The sum a snapshot carries, as hexadecimal digits."""
     return data[len(MAGIC) : _START].hex()
+
+
+def _packed(body: _Body) -> bytes:
+    try:
+        return _encode(body)
+    except OverflowError:  # a fact somewhere is such a number; hardly any graph has one, so nobody looks before
+        rows: list[_NodeRow | _EdgeRow] = [*body.nodes, *body.edges]
+        for row in rows:
+            row.labels, row.metadata = _wide(row.labels), _wide(row.metadata)
+        return _encode(body)
+
+
+def _wide(value: Any) -> Any:
+    """A value whose whole numbers beyond 64 bits are extensions."""
+    if isinstance(value, dict):
+        return {key: _wide(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_wide(each) for each in value]
+    if type(value) is int and not INT_MIN <= value <= INT_MAX:
+        return msgspec.msgpack.Ext(WIDE, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    return value
 
 
 def _node_rows(nodes: Iterable[Node], shapes: dict[Shape, int], rows: dict[str, int]) -> Iterable[_NodeRow]:

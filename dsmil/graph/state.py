@@ -42,9 +42,16 @@ def state_hash(picture: Picture) -> str:
     digest = blake2b(digest_size=32)
     for entities in (picture.nodes, picture.edges):
         for entity_id in sorted(entities):
-            digest.update(_encode(entities[entity_id]))
+            digest.update(_bytes(entities[entity_id]))
         digest.update(b"|")
     return digest.hexdigest()
+
+
+def _bytes(entity: Node | Edge) -> bytes:
+    try:
+        return _encode(entity)
+    except OverflowError:  # a fact of it is a whole number beyond 64 bits, which JSON alone can hold
+        return msgspec.json.encode(entity, order="deterministic")
 
 
 @contextmanager

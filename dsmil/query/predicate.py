@@ -118,6 +118,33 @@ def _comparison(key: str, check: Callable[[Any, tree.Value, bool], bool], *liter
     return test
 
 
+def _one_of(node: tree.OneOf) -> Test:
+    """As `=` with each of the values, in one look however many there are."""
+    if node.key.rsplit(".", 1)[-1] == _RANKED:
+        return _comparison(node.key, _relation("="), *node.values)
+    get = _getter(node.key)
+    truths = {value for value in node.values if isinstance(value, bool)}
+    texts = {value for value in node.values if isinstance(value, str)}
+    numbers = {value for value in node.values if not isinstance(value, str | bool)}
+    alike = numbers | {number for number in map(_number, texts) if number is not None}
+
+    def among(found: Any) -> bool:
+        if isinstance(found, bool):
+            return found in truths
+        if isinstance(found, int | float):
+            return found in alike
+        return isinstance(found, str) and (found in texts or (bool(numbers) and _number(found) in numbers))
+
+    return lambda item: any(map(among, get(item)))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 def _relation(op: str) -> Callable[[Any, tree.Value, bool], bool]:
     compare = _OPERATORS[op]
 
@@ -158,8 +185,8 @@ def compile_tree(node: tree.Node) -> Test:
     match node:
         case tree.Compare(key, op, value):
             return _comparison(key, _relation(op), value)
-        case tree.OneOf(key, values):
-            return _comparison(key, _relation("="), *values)
+        case tree.OneOf():
+            return _one_of(node)
         case tree.Between():
             return _between(node)
         case tree.Contains():

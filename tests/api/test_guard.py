@@ -62,7 +62,8 @@ def test_every_answer_has_the_safe_headers(desk: Desk, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8052", "localhost.evil.example", "", "127.0.0.1.nip.io"]
+    "host",
+    ["evil.example", "evil.example:8052", "localhost.evil.example", "", "127.0.0.1.nip.io", "[::1].evil.example"],
 )
 def test_a_host_that_is_not_ours_is_refused(desk: Desk, host: str) -> None:
     answer = desk("GET", "/health", headers={"host": host})

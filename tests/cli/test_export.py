@@ -112,6 +112,17 @@ def test_of_a_file_with_a_fault_nothing_is_published(form: str, world: World, tm
     assert graphstream.look(world.wire).last == world.sequence
 
 
+@pytest.mark.parametrize(
+    "data", [b"[" * 200_000, b'{"incidences": ' + b"[" * 200_000, b'{"edge": "\xff"}', b"\xff\n"]
+)
+def test_a_file_that_is_no_text_or_nests_without_end_is_refused_by_line(
+    data: bytes, world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "hostile").write_bytes(data)
+    done = world.run("import", str(tmp_path / "hostile"))
+    assert done.exit_code == 2 and "line 1" in done.stderr and "Traceback" not in done.output
+
+
 def test_a_dry_run_counts_and_publishes_nothing(world: World, tmp_path: Path) -> None:
     file = tmp_path / "a.ndjson"
     file.write_text('{"type": "edge", "id": "e", "nodes": ["a", "b"]}\n')

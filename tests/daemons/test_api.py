@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import pytest
 import redis
 
+from dsmil.api.connection import CONNECTIONS_MAX
 from dsmil.clock import SYSTEM
 from dsmil.config import private_settings
 from dsmil.config.private import private_environment
@@ -110,6 +111,47 @@ def suite(tmp_path: Path, redis_socket: str) -> Any:
     wire.close()
     yield made
     made.close()
+
+
+def sent(port: int, *pieces: bytes) -> tuple[int, Any]:
+    """Status and body of what is answered to raw bytes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+        try:
+            for piece in pieces:
+                line.sendall(piece)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        answer = http.client.HTTPResponse(line)
+        answer.begin()
+        return answer.status, json.loads(answer.read())
+
+
+def test_what_is_no_request_is_refused_in_the_shape_of_every_error(suite: Suite) -> None:
+    port = suite.start()
+    suite.until(port, "/health/ready", 200)
+    head = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
+    for status, *pieces in (
+        (400, b"FOO / HTTP/1.1\r\n\r\n"),
+        (400, head, b"Content-Length: -1\r\n\r\n"),
+        (400, head, b"Host: evil.example\r\n\r\n"),
+        (431, head, b"X: " + b"a" * 70_000 + b"\r\n\r\n"),
+        (431, head, b"X: " + b"a" * 400_000),
+        (431, b"GET /" + b"a" * 400_000),
+    ):
+        found = sent(port, *pieces)
+        assert found[0] == status and found[1].keys() == {"error", "detail", "hint"}, (pieces[0], found)
+    assert sent(port, head + b"X: " + b"a" * 60_000 + b"\r\n\r\n")[0] == 200
+
+
+def test_connections_beyond_the_bound_are_told_so_and_free_ones_serve_again(suite: Suite) -> None:
+    port = suite.start()
+    suite.until(port, "/health/ready", 200)
+    silent = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(CONNECTIONS_MAX)]
+    status, said = sent(port)
+    assert (status, said["error"]) == (503, "busy")
+    for line in silent:
+        line.close()
+    suite.until(port, "/health", 200)
 
 
 def test_it_serves_says_how_it_fares_and_drains(suite: Suite, redis_socket: str) -> None:

@@ -76,6 +76,18 @@ def test_an_id_of_somebodys_own_is_said_and_changes_nothing(wire: Wire, client: 
     assert "RENAME" in (said.value.hint or "")
 
 
+def test_something_else_under_its_names_is_said_or_set_right(wire: Wire, client: redis.Redis) -> None:
+    graphstream.create(wire, now=1.0)
+    client.delete("dsmil:epoch")
+    client.hset("dsmil:epoch", "a", "b")
+    assert not graphstream.look(wire).epoch
+    made = graphstream.create(wire, now=2.0, known=1)
+    assert graphstream.look(wire).epoch == made.epoch
+    client.set("GRAPH_EVENTS", "x")
+    with pytest.raises(Unavailable, match="is no stream"):
+        graphstream.look(wire)
+
+
 def test_nobody_else_makes_it(url: str, wire: Wire, client: redis.Redis) -> None:
     ensure_topology(client)
     Feed(wire, group="drainer", name="drainer-0", streams=tuple(StreamName), batch=10).ensure()

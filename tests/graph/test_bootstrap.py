@@ -8,14 +8,15 @@ import pytest
 
 from dsmil.clock import FakeClock
 from dsmil.events.envelope import decode
-from dsmil.graph import snapshot
+from dsmil.graph import history, snapshot
 from dsmil.graph.bootstrap import Gap, Rebuild, of_audit, open_graph
 from dsmil.graph.fold import fold
 from dsmil.graph.hypergraph import Hypergraph
 from dsmil.graph.intake import RECENT_MIN, Intake
 from dsmil.graph.state import state_hash
+from dsmil.store.chain import AuditRow
 from dsmil.store.graphdb import About, snapshots
-from tests.graph.suite import NOW, Suite, gone, seen
+from tests.graph.suite import GRAPH, NOW, Suite, gone, seen
 
 pytestmark = pytest.mark.live
 
@@ -73,6 +74,51 @@ def test_without_any_snapshot_the_audit_log_and_the_stream_do(suite: Suite) -> N
     suite.redis.xtrim("GRAPH_EVENTS", minid="0-26", approximate=False)
     graph, gaps, _ = rebuild(suite)
     assert (state_hash(graph), graph.sequence, gaps) == (plain(data), 40, [])
+
+
+def test_what_is_no_event_and_audited_before_its_batch_is_no_divergence(suite: Suite) -> None:
+    """The drainer writes down what it cannot read before the events it read with it."""
+    data = [seen(n) for n in range(1, 11)]
+    suite.add([*data[:5], b"junk", *data[5:8], b"junk", *data[8:]])
+    numbers = [1, 2, 3, 4, 5, 7, 8, 9, 11, 12]
+    bad = [
+        AuditRow(GRAPH.value, f"0-{n}", f"bad{n}", NOW, NOW, "undecodable", "", b"junk", "no event")
+        for n in (6, 10)
+    ]
+    good = [
+        AuditRow(GRAPH.value, f"0-{n}", event.event_id, event.ts, event.ingest_ts, event.kind, "l3", one)
+        for n, one in zip(numbers, data, strict=True)
+        for event in (decode(one),)
+    ]
+    suite.audit.append([*bad, *good[:7]])
+    graph, gaps, made = rebuild(suite)
+    assert (state_hash(graph), graph.sequence, gaps, made.diverged) == (plain(data), 12, [], False)
+    suite.audit.append(good[7:8])
+    suite.redis.xtrim("GRAPH_EVENTS", minid="0-11", approximate=False)
+    graph, gaps, made = rebuild(suite)
+    assert (state_hash(graph), graph.sequence, gaps, made.diverged) == (plain(data), 12, [], False)
+    then = history.picture_at(suite.settings, 7)
+    assert (state_hash(then), then.sequence) == (plain(data[:6]), 7)
+
+
+def test_an_id_of_somebodys_own_in_the_audit_log_is_left_out_as_in_the_stream(suite: Suite) -> None:
+    data = [seen(n) for n in range(1, 6)]
+    suite.add(data)
+    suite.write_audit()
+    own = decode(seen(9))
+    suite.audit.append([AuditRow(GRAPH.value, "5-1", own.event_id, NOW, NOW, own.kind, "l3", seen(9))])
+    graph, gaps, made = rebuild(suite)
+    assert (state_hash(graph), graph.sequence, gaps, made.diverged) == (plain(data), 5, [], False)
+    assert len(graph.as_of(0).nodes) == 0
+    assert state_hash(history.picture_at(suite.settings, 3)) == plain(data[:3])
+    assert state_hash(of_audit(suite.settings.paths.audit)) == plain(data)
+
+
+def test_an_entry_with_several_fields_is_the_same_event_to_everybody(suite: Suite) -> None:
+    suite.redis.xadd("GRAPH_EVENTS", {"other": b"x", "event": seen(1)}, id="0-*")
+    suite.wire.call("XADD", "GRAPH_EVENTS", "0-*", "event", b"{}", "event", seen(2))
+    live = state_hash(suite.rest())
+    assert live == state_hash(rebuild(suite)[0]) == plain([seen(1), seen(2)])
 
 
 def test_a_torn_snapshot_falls_back_to_the_one_before_and_says_so(

@@ -53,6 +53,31 @@ def test_members_and_kinds_are_the_graphs_own_words() -> None:
     assert again.nodes["vessel:1"].fresh is again.nodes["vessel:2"].fresh
 
 
+def test_whole_numbers_beyond_64_bits_are_kept_as_they_are() -> None:
+    """JSON may hold them, so anybody may post one: the projector must not fall over it."""
+    from dsmil.events.graph import EDGE_UPDATE, NODE_UPDATE, Patch
+
+    wide = {"a": 2**64, "b": [-(2**63) - 1, {"c": 10**400}], "d": 2**64 - 1, "e": "x", "f": -(2**63)}
+    steps = [
+        (NODE_UPDATE, Patch(id="n", labels=wide, metadata={"z": -(10**4000)}), 1.0),
+        (EDGE_UPDATE, Patch(id="e", nodes=("n",), labels=wide), 2.0),
+    ]
+    graph = folded(steps)
+    again = snapshot.decode(snapshot.encode(graph)).restored()
+    assert (again.nodes["n"], again.edges["e"]) == (graph.nodes["n"], graph.edges["e"])
+    assert state_hash(again) == state_hash(graph)
+    assert state_hash(graph) != state_hash(folded(steps[:1]))
+
+
+def test_a_provenance_row_counts_no_further_than_everybody_can_read() -> None:
+    from dsmil.events.graph import COUNT_MAX, NODE_UPDATE, Patch, Seen
+
+    steps = [(NODE_UPDATE, Patch(id="n", seen=(Seen("s", 0.0, 1.0, COUNT_MAX),)), 1.0)] * 2_000
+    graph = folded(steps)
+    assert graph.nodes["n"].seen[0].count == COUNT_MAX
+    assert state_hash(snapshot.decode(snapshot.encode(graph)).restored()) == state_hash(graph)
+
+
 @pytest.fixture(scope="module")
 def whole() -> bytes:
     return snapshot.encode(Hypergraph(epoch="e"))

@@ -101,3 +101,38 @@ def test_any_text_can_be_asked_for(text: str) -> None:
     import json
 
     assert compile_predicate(f"x = {json.dumps(text)}").matches({"x": text})
+
+
+LITERALS = st.one_of(
+    st.sampled_from(['"a"', '"443"', '"443.0"', '"nan"', '"inf"', '"true"', '"LOW"', '"HIGH"', "true", "false"]),
+    st.sampled_from(["443", "1", "0", "1e999", "-0"]),
+)
+FOUND = st.sampled_from(
+    [
+        "a",
+        "443",
+        " 443 ",
+        "4_43",
+        "nan",
+        "LOW",
+        443,
+        443.0,
+        1,
+        0,
+        True,
+        False,
+        10**400,
+        ["a", 443],
+        {"b": 1},
+        None,
+    ]
+)
+
+
+@given(st.lists(LITERALS, min_size=1, max_size=6), FOUND, st.sampled_from(["k", "severity"]))
+def test_in_is_equal_to_one_of_them(literals: list[str], found: object, key: str) -> None:
+    if key == "severity":
+        literals = [one for one in literals if one in ('"LOW"', '"HIGH"')] or ['"LOW"']
+    one_of = compile_predicate(f"{key} IN ({', '.join(literals)})")
+    either = compile_predicate(" OR ".join(f"{key} = {one}" for one in literals))
+    assert one_of.matches({key: found}) is either.matches({key: found})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -100,12 +102,18 @@ def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
         assert rows(connection) == []
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder strangers may look into; those of pytest are closed to them."""
+    with tempfile.TemporaryDirectory(prefix="dsmil-test-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone can become somebody who may not write there")
-def test_who_may_only_read_reads_beside_the_writer_and_without_one(tmp_path: Path) -> None:
+def test_who_may_only_read_reads_beside_the_writer_and_without_one(open_folder: Path) -> None:
     """SQLite would want to make the files that belong to a write-ahead log."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    path = tmp_path / "a.db"
+    path = open_folder / "a.db"
 
     def as_a_stranger() -> list[str]:
         os.seteuid(65534)
@@ -119,5 +127,5 @@ def test_who_may_only_read_reads_beside_the_writer_and_without_one(tmp_path: Pat
         connection.execute("CREATE TABLE t (a)")
         connection.execute("INSERT INTO t VALUES ('one')")
         assert as_a_stranger() == ["one"]
-    assert [found.name for found in tmp_path.iterdir()] == ["a.db"]
+    assert [found.name for found in open_folder.iterdir()] == ["a.db"]
     assert as_a_stranger() == ["one"]

@@ -142,7 +142,7 @@ class _Reading:
         raw = bytes(getattr(self._document, section))
         try:
             rows = msgspec.json.decode(raw, type=list[Raw])
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise refuse(self._line_at(self._data.find(raw)), f"{section}: {error}") from None
         decode = msgspec.json.Decoder(shape).decode
         place = max(0, self._data.find(raw)) if raw != b"[]" else 0
@@ -154,7 +154,7 @@ class _Reading:
             place += len(text)
             try:
                 found = decode(text)
-            except (msgspec.MsgspecError, RecursionError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise refuse(line, f"{section}: {error}") from None
             yield line, found
 
