@@ -66,7 +66,9 @@ class Machine:
     def start(self) -> None:
         """Boot, and wait until systemd has started what it starts."""
         if self.net == "host":
-            taken = ports_taken()
+            until = time.monotonic() + PORTS_S
+            while (taken := ports_taken()) and time.monotonic() < until:
+                time.sleep(1.0)  # a suite somebody has just ended may still hold one
             assert not taken, f"the machine shares this host's network, where these ports are taken: {taken}"
         network = ["--private-network", "--resolv-conf=off"]
         if self.net == "host":
@@ -231,6 +233,10 @@ class Machine:
 def _become(user: str) -> list[str]:
     """Not runuser: it writes two lines into the journal each time."""
     return [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--"]
+
+
+PORTS_S = 90.0
+"""Wait for ports this machine shares with its host."""
 
 
 def ports_taken() -> list[str]:
