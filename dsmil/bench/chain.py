@@ -38,6 +38,7 @@ SETTLE_S = 1.0
 """A suite that is just ready still writes its first checkpoints and status rows."""
 QUIET: Mapping[str, str] = {
     "DSMIL_RF_INGEST_SYSLOG": "", "DSMIL_NET_PARSER_NDPID": "", "SHRINK_URL": "", "LOG_LEVEL": "WARNING",
+    "DSMIL_API_LISTEN": "127.0.0.1:0",
 }  # fmt: skip
 
 

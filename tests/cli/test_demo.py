@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,8 @@ NMEA = b"!AIVDM,1,1,,B,15NG6V0P01G?cFhE`R2IU?wn28R>,0*05\n"
 
 def demo(*arguments: str, timeout: float = 170) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dsmil.cli", "demo", "--exit", "--json", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    env = os.environ | {"DSMIL_API_LISTEN": "127.0.0.1:0"}  # tests run beside each other
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout, check=False)
 
 
 @pytest.mark.slow

@@ -29,7 +29,10 @@ from dsmil.events.decision import Decision
 from dsmil.events.enums import Category
 from dsmil.events.envelope import Event, encode, pack
 
-NO_PORTS = {"DSMIL_AIS_PLAYBACK_UDP": "", "DSMIL_RF_INGEST_SYSLOG": "", "DSMIL_NET_PARSER_NDPID": ""}
+NO_PORTS = {
+    "DSMIL_AIS_PLAYBACK_UDP": "", "DSMIL_RF_INGEST_SYSLOG": "", "DSMIL_NET_PARSER_NDPID": "",
+    "DSMIL_API_LISTEN": "127.0.0.1:0",
+}  # fmt: skip
 """Tests run beside each other: none of them listens where another would."""
 SENTENCES = "!AIVDM,1,1,,B,15M67FC000G?ufbE`FepT@3n00Sa,0*5C\n!AIVDM,1,1,,A,13HOI:0P0000VOHLCnHQKwvL05Ip,0*23\n"
 """Two position reports of the AIVDM/AIVDO protocol description (E. Raymond)."""

@@ -21,7 +21,12 @@ from dsmil.store.reader import AuditReader
 pytestmark = pytest.mark.live
 
 PROJECT = Path(__file__).resolve().parents[2]
-NO_PORTS = {"DSMIL_AIS_PLAYBACK_UDP": "", "DSMIL_RF_INGEST_SYSLOG": "", "DSMIL_NET_PARSER_NDPID": ""}
+NO_PORTS = {
+    "DSMIL_AIS_PLAYBACK_UDP": "",
+    "DSMIL_RF_INGEST_SYSLOG": "",
+    "DSMIL_NET_PARSER_NDPID": "",
+    "DSMIL_API_LISTEN": "127.0.0.1:0",
+}
 SELECTS = (
     "SELECT layer, severity, COUNT(*) FROM raw_events_fast GROUP BY layer, severity;",
     "SELECT * FROM soc_events_cache ORDER BY ts DESC LIMIT 10;",

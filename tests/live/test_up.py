@@ -20,7 +20,12 @@ from dsmil.store.reader import AuditReader
 from dsmil.store.verify import verify
 
 pytestmark = pytest.mark.live
-NO_PORTS = {"DSMIL_AIS_PLAYBACK_UDP": "", "DSMIL_RF_INGEST_SYSLOG": "", "DSMIL_NET_PARSER_NDPID": ""}
+NO_PORTS = {
+    "DSMIL_AIS_PLAYBACK_UDP": "",
+    "DSMIL_RF_INGEST_SYSLOG": "",
+    "DSMIL_NET_PARSER_NDPID": "",
+    "DSMIL_API_LISTEN": "127.0.0.1:0",
+}
 GONE_S_MAX = 15.0
 WAIT_S = 60.0
 
