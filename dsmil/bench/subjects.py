@@ -37,7 +37,7 @@ def hypergraph(count: int) -> Sample:
     from dsmil.graph.subgraph import extract
     from dsmil.query import parse_query
 
-    relax_collector()  # as every process with a graph does
+    relax_collector()  # as the projector and the API do
     watch, graph, told = Stopwatch(), Hypergraph(), dict[str, Any]()
     told["build_s"] = _in_chunks(world.nodes(count), _applying(graph, NODE_UPDATE))
     told["build_s"] += _in_chunks(world.edges(2 * count, count), _applying(graph, EDGE_UPDATE))

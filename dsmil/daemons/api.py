@@ -37,6 +37,7 @@ from dsmil.fabric.publisher import Publisher
 from dsmil.fabric.topology import full_name, is_instance
 from dsmil.fabric.wire import Wire
 from dsmil.graph.follow import Follower
+from dsmil.graph.state import relax_collector
 from dsmil.operators.book import Book
 from dsmil.operators.tokens import Tokens
 from dsmil.runtime import logs
@@ -221,6 +222,7 @@ def url_of(door: socket.socket) -> str:
 def build(settings: Settings, instance: str = "") -> Daemon:
     """Put the daemon together."""
     name = full_name(NAME, instance)
+    relax_collector()
     logging.basicConfig(handlers=[_Library(logging.WARNING)], level=logging.WARNING)
     loop, run, metrics = asyncio.new_event_loop(), os.urandom(8).hex(), Metrics(name)
     address = settings.redis.address()

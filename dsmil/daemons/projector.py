@@ -25,7 +25,7 @@ from dsmil.graph.bootstrap import Gap, Rebuild
 from dsmil.graph.guard import Guard
 from dsmil.graph.keeper import Keeper
 from dsmil.graph.projection import Projection
-from dsmil.graph.state import untracked
+from dsmil.graph.state import relax_collector, untracked
 from dsmil.runtime import logs
 from dsmil.runtime.daemon import Daemon, start
 from dsmil.runtime.metrics import Metrics
@@ -231,6 +231,7 @@ class Projector:
 
 def build(settings: Settings) -> Daemon:
     """Put the daemon together."""
+    relax_collector()
     wire, side, metrics = wire_of(settings, NAME), wire_of(settings, f"{NAME}-graph"), Metrics(NAME)
     keeper = Keeper(settings, clock=SYSTEM, observe=timed(metrics))
     work = Projector(settings, keeper, wire=wire, side=side, clock=SYSTEM)
